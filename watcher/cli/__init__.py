@@ -1,0 +1,52 @@
+"""Owns the command line: one command a module. Only here is anything printed, and the process ended."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from watcher import __version__
+from watcher.cli.context import context
+from watcher.cli.install import install, uninstall
+from watcher.cli.replay import replay
+from watcher.cli.status import status
+from watcher.cli.watch import watch
+from watcher.errors import ClaudeMemError, UsageError
+
+app = typer.Typer(
+    name="claude-mem",
+    help="Persistent memory for Claude Code: what a session did, the next one knows.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in (install, status, context, watch, replay, uninstall):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"claude-mem {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    """Persistent memory for Claude Code: what a session did, the next one knows."""
+
+
+def main() -> None:
+    """Run the command line; errors come out in two lines: what is wrong, and what to type next."""
+    try:
+        app()
+    except ClaudeMemError as error:
+        typer.secho(f"claude-mem: {error}", fg="red", err=True)
+        if error.hint:
+            typer.echo(f"Try: {error.hint}", err=True)
+        sys.exit(2 if isinstance(error, UsageError) else 1)

@@ -1,0 +1,43 @@
+"""Owns `claude-mem context`: what the next session will read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from watcher import settings as settings_room
+from watcher.cli.style import say_json
+from watcher.errors import ClaudeMemError
+
+
+def context(
+    project: Annotated[
+        Path | None, typer.Option("--project", help="The project's folder; this one unless told.", metavar="DIR")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: project, text, units.")] = False,
+) -> None:
+    """Print exactly what the next session of a project will read at its start.
+
+    Examples:
+        claude-mem context
+
+        claude-mem context --project ~/code/api
+    """
+    from watcher.memory import recollection
+    from watcher.memory.database import Database
+    from watcher.recall.context import units
+
+    settings = settings_room.load()
+    folder = str((project or Path.cwd()).expanduser().absolute())
+    with Database.existing(settings.database).read() as connection:
+        text = recollection.context(connection, folder)
+        known = recollection.projects(connection)
+    if as_json:
+        say_json({"project": folder, "text": text, "units": units(text)})
+    elif text:
+        typer.echo(text)
+    else:
+        hint = f"claude-mem context --project {known[0]}" if known else "claude-mem status"
+        raise ClaudeMemError(f"nothing is remembered of {folder}", hint=hint)

@@ -1,0 +1,24 @@
+"""Owns the live line: one readable line an event."""
+
+from __future__ import annotations
+
+import time
+
+from watcher.cli.style import clock_time, say
+from watcher.service.events import Event, EventKind
+
+_COLOURS = {
+    EventKind.FINALIZED: "green",
+    EventKind.OBSERVED: "green",
+    EventKind.COMPLETED: "cyan",
+    EventKind.TROUBLE: "red",
+    EventKind.BROKEN: "yellow",
+    EventKind.RESTARTED: "yellow",
+}
+
+
+def print_event(event: Event) -> None:
+    """Print an event: when, what, in which session, and what of it."""
+    session = event.session_id[:8] or "-"
+    text = " ".join(event.text.split())
+    say(f"{clock_time(time.time())}  {event.kind:<11}  {session:<8}  {text}", colour=_COLOURS.get(event.kind, ""))

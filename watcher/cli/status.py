@@ -1,0 +1,66 @@
+"""Owns `claude-mem status`: whether it works, and what is there."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from watcher import settings as settings_room
+from watcher.cli.style import ago, local_time, say, say_json
+
+
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Say whether a watcher runs, and what is in the memory and what waits.
+
+    Examples:
+        claude-mem status
+
+        claude-mem status --json
+    """
+    from watcher.memory import figures, watchers
+    from watcher.memory.database import Database
+    from watcher.service.events import now
+    from watcher.service.presence import running_pid
+
+    settings = settings_room.load()
+    database = Database.existing(settings.database)
+    pid = running_pid(settings, database)
+    with database.read() as connection:
+        counts = figures.counts(connection)
+        run = watchers.last_run(connection)
+    told: dict[str, Any] = {
+        "watcher": {"running": pid is not None, "pid": pid, "last_run": asdict(run) if run else None},
+        "database": str(settings.database),
+        "agent": settings.agent.name,
+        **asdict(counts),
+    }
+    if as_json:
+        say_json(told)
+        return
+    if pid is not None and run is not None:
+        _row("watcher", f"running (pid {pid}, heartbeat {ago(now() - run.heartbeat_at)})", colour="green")
+    else:
+        _row("watcher", "not running; the next session or prompt starts it", colour="yellow")
+    _row("memory", str(settings.database))
+    _row("agent", settings.agent.name)
+    _row("sessions", _listed(counts.sessions))
+    _row("queue", f"{_listed(counts.tool_uses)} tool uses; {counts.provisional_summaries} summaries await the agent")
+    _row("flags", f"{counts.flags_raised} up")
+    _row("kept", f"{counts.observations} observations, {counts.summaries} summaries")
+    _row("transcripts", f"{counts.transcripts} followed, {counts.broken_lines} broken lines")
+    if counts.last_error:
+        _row("trouble", counts.last_error, colour="red")
+    last = counts.last_summary
+    if last is not None:
+        request = " ".join(last.request.split())[:100]
+        _row("last summary", f"{local_time(last.at)} in {last.project} ({last.source}): {request}")
+
+
+def _row(label: str, text: str, *, colour: str = "") -> None:
+    say(f"{label:<13} {text}", colour=colour)
+
+
+def _listed(by_status: dict[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in by_status.items())

@@ -1,0 +1,45 @@
+"""Owns how things look in a terminal: colours, times, and JSON for a pipe."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from datetime import datetime
+
+import orjson
+import typer
+
+
+def colours() -> bool | None:
+    """Say whether to colour: None leaves it to whether the output is a terminal."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def say(text: str, *, colour: str = "", bold: bool = False) -> None:
+    """Print a line."""
+    typer.secho(text, fg=colour or None, bold=bold, color=colours())
+
+
+def say_json(value: object) -> None:
+    """Print a value as JSON."""
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def clock_time(epoch: float) -> str:
+    """Return a time (seconds) as the clock on the wall shows it."""
+    return time.strftime("%H:%M:%S", time.localtime(epoch))
+
+
+def local_time(epoch: int) -> str:
+    """Return a time (milliseconds) as a date and a time where the user is."""
+    return datetime.fromtimestamp(epoch / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def ago(milliseconds: int) -> str:
+    """Return a span of time in its largest unit."""
+    seconds = max(0, milliseconds) // 1000
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"

@@ -1,0 +1,106 @@
+"""Owns `claude-mem watch`: the watcher in the foreground, in the background, and its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from watcher import settings as settings_room
+from watcher import system
+from watcher.cli.style import say
+from watcher.errors import ClaudeMemError
+from watcher.settings import Settings
+
+START_WAIT = 15.0  # seconds for a watcher in the background to report
+STOP_WAIT = 10.0  # seconds for it to end
+
+
+def watch(
+    background: Annotated[bool, typer.Option("--background", help="Start it detached and return.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="End the one that runs.")] = False,
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle", help="Leave once nothing has happened for a while, as hooks start it.")
+    ] = False,
+) -> None:
+    """Follow the transcripts of all sessions and keep what they did.
+
+    One line an event. The hooks start a watcher by themselves; run one in the foreground to see what it does.
+
+    Examples:
+        claude-mem watch
+
+        claude-mem watch --background
+
+        claude-mem watch --stop
+    """
+    settings = settings_room.load()
+    if stop:
+        _stop(settings)
+    elif background:
+        _start(settings)
+    else:
+        _run(settings, until_idle=until_idle)
+
+
+def _run(settings: Settings, *, until_idle: bool) -> None:
+    from watcher import agent  # heavy: only where it is used
+    from watcher.cli.events import print_event
+    from watcher.memory.database import Database
+    from watcher.service.presence import write_launcher
+    from watcher.service.watch import AlreadyRunningError, Watch
+
+    database = Database.create(settings.database)
+    write_launcher(settings)
+    chosen = agent.create(settings.agent, settings.home / "agent", settings.claude_dir)
+    try:
+        with Watch(settings, database, chosen, until_idle=until_idle, listener=print_event) as running:
+
+            def end(number: int, _frame: FrameType | None) -> None:
+                running.stop(signal.Signals(number).name)
+
+            signal.signal(signal.SIGTERM, end)
+            signal.signal(signal.SIGINT, end)
+            running.run()
+    except AlreadyRunningError:
+        if not until_idle:
+            raise
+
+
+def _start(settings: Settings) -> None:
+    from watcher.memory.database import Database
+    from watcher.service.presence import running_pid
+
+    database = Database.create(settings.database)
+    if (pid := running_pid(settings, database)) is not None:
+        say(f"already running (pid {pid})")
+        return
+    system.make_private_folder(settings.logs)
+    log = settings.logs / "watcher.log"
+    command = [sys.executable, "-P", "-m", "watcher", "watch", "--until-idle"]
+    system.start_detached(command, environment=os.environ, log=log)
+    deadline = time.monotonic() + START_WAIT
+    while time.monotonic() < deadline:
+        if (pid := running_pid(settings, database)) is not None:
+            say(f"started (pid {pid}); it tells what it does in {log}")
+            return
+        time.sleep(0.05)
+    raise ClaudeMemError("the watcher did not start", hint=f"see {log}, or run: claude-mem watch")
+
+
+def _stop(settings: Settings) -> None:
+    from watcher.memory.database import Database
+    from watcher.service.presence import running_pid
+
+    pid = running_pid(settings, Database.existing(settings.database))
+    if pid is None:
+        say("no watcher runs")
+        return
+    if not system.end_process(pid, STOP_WAIT):
+        raise ClaudeMemError(f"the watcher (pid {pid}) does not end", hint=f"kill -9 {pid}; nothing is lost by it")
+    say(f"stopped (pid {pid})")

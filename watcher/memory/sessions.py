@@ -1,0 +1,144 @@
+"""Owns sessions and the flags that the hooks raise about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from watcher.memory.database import iso
+from watcher.memory.models import Flag, FlagKind, SdkSession, SessionStatus, SessionSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One Claude Code session as it stands."""
+
+    session_id: str
+    project: str
+    transcript_path: str
+    status: SessionStatus
+    started_at: int  # epoch, as all times here
+    last_activity_at: int
+    last_prompt_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RaisedFlag:
+    """One flag that waits to be lowered."""
+
+    id: int
+    session_id: str
+    kind: FlagKind
+    raised_at: int  # epoch
+    transcript_path: str  # as the event says; empty where it does not
+    cwd: str
+    closing_text: str  # `last_assistant_message` of a Stop
+    reason: str  # of a SessionEnd: clear, logout, prompt_input_exit, other
+
+
+def session(connection: Connection, session_id: str) -> Session | None:
+    """Return one session."""
+    row = connection.execute(select(SdkSession.__table__).where(SdkSession.session_id == session_id)).one_or_none()
+    return _session(row) if row else None
+
+
+def active(connection: Connection) -> list[Session]:
+    """Return the sessions whose end is not known, the longest quiet first."""
+    rows = connection.execute(
+        select(SdkSession.__table__)
+        .where(SdkSession.status == SessionStatus.ACTIVE)
+        .order_by(SdkSession.last_activity_at_epoch, SdkSession.id)
+    )
+    return [_session(row) for row in rows]
+
+
+def complete(connection: Connection, session_id: str, *, at: int, reason: str) -> SessionStatus | None:
+    """End a session: completed where a summary of it is kept, else failed.
+
+    A session prompted after `at` goes on: None is returned, and nothing changed.
+    """
+    has_summary = connection.scalar(
+        select(func.count()).where(SessionSummary.session_id == session_id).select_from(SessionSummary)
+    )
+    status = SessionStatus.COMPLETED if has_summary else SessionStatus.FAILED
+    ended = connection.execute(
+        update(SdkSession)
+        .where(
+            SdkSession.session_id == session_id,
+            SdkSession.status == SessionStatus.ACTIVE,
+            SdkSession.last_prompt_at_epoch <= at,
+        )
+        .values(
+            status=status,
+            completed_at=iso(at),
+            completed_at_epoch=at,
+            end_reason=reason if has_summary else f"{reason}: nothing to summarise was found in its transcript",
+        )
+    ).rowcount
+    return status if ended else None
+
+
+def raised_flags(connection: Connection) -> list[RaisedFlag]:
+    """Return the flags that wait, in the order in which they were raised."""
+    rows = connection.execute(
+        select(Flag.__table__).where(Flag.lowered_at_epoch.is_(None)).order_by(Flag.raised_at_epoch, Flag.id)
+    )
+    return [_flag(row) for row in rows]
+
+
+def raise_flag(connection: Connection, session_id: str, kind: FlagKind, event: str, at: int) -> None:
+    """Raise a flag as a hook would, once; for replays."""
+    is_known = connection.scalar(
+        select(func.count())
+        .select_from(Flag)
+        .where(Flag.session_id == session_id, Flag.kind == kind, Flag.raised_at_epoch == at)
+    )
+    if not is_known:
+        connection.execute(insert(Flag).values(session_id=session_id, kind=kind, event=event, raised_at_epoch=at))
+
+
+def lower_flag(connection: Connection, flag_id: int, *, outcome: str, now: int) -> None:
+    """Lower a flag and say what came of it."""
+    connection.execute(
+        update(Flag)
+        .where(Flag.id == flag_id, Flag.lowered_at_epoch.is_(None))
+        .values(lowered_at_epoch=now, outcome=outcome)
+    )
+
+
+def _session(row: Row[tuple[object, ...]]) -> Session:
+    return Session(
+        session_id=row.session_id,
+        project=row.project,
+        transcript_path=row.transcript_path,
+        status=SessionStatus(row.status),
+        started_at=row.started_at_epoch,
+        last_activity_at=row.last_activity_at_epoch,
+        last_prompt_at=row.last_prompt_at_epoch,
+    )
+
+
+def _flag(row: Row[tuple[object, ...]]) -> RaisedFlag:
+    """Read a flag; its event comes from outside and may hold anything."""
+    try:
+        event = orjson.loads(row.event)
+    except orjson.JSONDecodeError:
+        event = {}
+    said = event if isinstance(event, dict) else {}
+
+    def text(key: str) -> str:
+        value = said.get(key)
+        return value if isinstance(value, str) else ""
+
+    return RaisedFlag(
+        id=row.id,
+        session_id=row.session_id,
+        kind=FlagKind(row.kind),
+        raised_at=row.raised_at_epoch,
+        transcript_path=text("transcript_path"),
+        cwd=text("cwd"),
+        closing_text=text("last_assistant_message").strip(),
+        reason=text("reason"),
+    )

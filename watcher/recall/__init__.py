@@ -1,0 +1,1 @@
+"""Memory to reader. Knows neither the agent nor the transcript."""

@@ -1,0 +1,1 @@
+"""Drives transcript, memory, agent and recall. Prints nothing: it tells a listener."""

@@ -1,0 +1,224 @@
+"""Owns turning what was taken in into what is remembered: provisional summaries at once, the agent's later.
+
+A provisional summary needs no model: it and the project's context are readable in the same transaction that lowers
+the flag. The agent's answer then replaces it in place. Observations and the mark on the tool uses that they rest on
+are one transaction too, so an agent that is asked twice is stored once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from sqlalchemy import Connection
+
+from watcher.agent import base
+from watcher.agent.extractive import ExtractiveAgent
+from watcher.memory import recollection, turns
+from watcher.memory.database import Database
+from watcher.recall import context
+from watcher.service.events import Clock, Event, EventKind, Listener, now
+from watcher.settings import Settings
+
+
+class Outcome(Enum):
+    """What came of asking the agent."""
+
+    NOTHING_TO_DO = auto()
+    DONE = auto()  # one batch is digested; there may be more
+    FAILED = auto()  # no usable answer; the batch is kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One batch, and the turn that it is of."""
+
+    turn: turns.Turn
+    tool_uses: Sequence[turns.StoredToolUse]
+    batch: base.Batch
+
+
+class Digest:
+    """Summarises turns and has tool uses observed. Holds nothing of its own: the database says what is due."""
+
+    def __init__(
+        self,
+        database: Database,
+        agent: base.Agent,
+        settings: Settings,
+        *,
+        listener: Listener = lambda _event: None,
+        clock: Clock = now,
+    ) -> None:
+        self._database = database
+        self._agent = agent
+        self._settings = settings
+        self._listener = listener
+        self._clock = clock
+        self._provisional = ExtractiveAgent()
+
+    def summarise(self, connection: Connection, session_id: str) -> int:
+        """Store a provisional summary of every turn that is over and lacks one, and render the context.
+
+        Return how many were stored.
+        """
+        stored = 0
+        project = ""
+        for turn in turns.turns(connection, session_id):
+            if turn.lacks_summary:
+                batch = _batch(connection, turn, turns.tool_uses(connection, turn), wants_summary=True)
+                summary = self._provisional.digest(batch).summary or base.Summary()
+                stored += turns.put_provisional(
+                    connection, turn, _summary_fields(summary), agent=self._provisional.name, now=self._clock()
+                )
+                project = turn.project
+        if project:
+            self._render(connection, project)
+        return stored
+
+    def ask_agent(self, session_id: str) -> Outcome:
+        """Have the agent digest one batch of a session, the oldest that is due. Blocks for as long as it thinks."""
+        with self._database.read() as connection:
+            job = self._next_job(connection, session_id)
+        if job is None:
+            return Outcome.NOTHING_TO_DO
+        try:
+            reply = self._agent.digest(job.batch)
+        except base.AgentError as error:
+            self._count_failure(job, error)
+            return Outcome.FAILED
+        self._store(job, reply)
+        return Outcome.DONE
+
+    def due(self, *, but: Set[str] = frozenset(), most: int = sys.maxsize) -> list[str]:
+        """Return the sessions for which the agent is to be asked, those that waited longest first."""
+        found: list[str] = []
+        with self._database.read() as connection:
+            for session_id in turns.sessions_with_work(connection, self._settings.agent.max_attempts):
+                if len(found) == most:
+                    break
+                if session_id not in but and self._next_job(connection, session_id) is not None:
+                    found.append(session_id)
+        return found
+
+    def _next_job(self, connection: Connection, session_id: str) -> _Job | None:
+        size = self._settings.agent.batch_size
+        for turn in turns.turns(connection, session_id):
+            # A long turn's first tool uses are observed while it runs; its last ones come with the summary.
+            is_due = turn.awaits_agent and turn.attempts < self._settings.agent.max_attempts
+            if is_due or (not turn.is_over and turn.pending > size):
+                pending = turns.pending_tool_uses(connection, turn, size)
+                is_last = turn.is_over and turn.pending <= size
+                return _Job(turn, pending, _batch(connection, turn, pending, wants_summary=is_last))
+        return None
+
+    def _store(self, job: _Job, reply: base.Reply) -> None:
+        with self._database.write() as connection:
+            new = turns.put_observations(
+                connection,
+                job.turn,
+                [_observation_fields(observation, job) for observation in reply.observations],
+                agent=self._agent.name,
+            )
+            turns.mark_observed(connection, [use.tool_use_id for use in job.tool_uses])
+            if reply.summary is not None:
+                turns.put_agent_summary(
+                    connection,
+                    job.turn,
+                    _summary_fields(reply.summary),
+                    agent=self._agent.name,
+                    now=self._clock(),
+                )
+            turns.add_usage(
+                connection,
+                job.turn.session_id,
+                input_tokens=reply.usage.input_tokens,
+                output_tokens=reply.usage.output_tokens,
+                cost_usd=reply.usage.cost_usd,
+            )
+            self._render(connection, job.turn.project)
+        summary = " and a summary" if reply.summary is not None else ""
+        self._tell(EventKind.OBSERVED, job.turn, f"{_plural(new, 'observation')}{summary} by {self._agent.name}")
+
+    def _count_failure(self, job: _Job, error: base.AgentError) -> None:
+        with self._database.write() as connection:
+            turns.count_failure(
+                connection,
+                job.turn,
+                [use.tool_use_id for use in job.tool_uses],
+                error=f"{error.kind}: {error}",
+                max_attempts=self._settings.agent.max_attempts,
+            )
+        hint = f" ({error.hint})" if error.hint else ""
+        self._tell(EventKind.TROUBLE, job.turn, f"agent {error.kind}: {error}{hint}")
+
+    def _render(self, connection: Connection, project: str) -> None:
+        text = context.render(connection, project, self._settings.context)
+        recollection.put_context(connection, project, text, now=self._clock())
+
+    def _tell(self, kind: EventKind, turn: turns.Turn, text: str) -> None:
+        self._listener(Event(kind, text, turn.session_id))
+
+
+def _batch(
+    connection: Connection, turn: turns.Turn, uses: Sequence[turns.StoredToolUse], *, wants_summary: bool
+) -> base.Batch:
+    return base.Batch(
+        project=turn.project,
+        prompts=turn.prompts,
+        tool_uses=tuple(
+            base.ToolUse(
+                tool_use_id=use.tool_use_id,
+                name=use.name,
+                input=use.input,
+                output=use.output,
+                is_error=use.is_error,
+                files_read=use.files_read,
+                files_modified=() if use.is_error else use.files_modified,
+            )
+            for use in uses
+        ),
+        closing_text=turn.closing_text if wants_summary else "",
+        previous_summary=turns.summary_before(connection, turn),
+        earlier_titles=turns.observation_titles(connection, turn),
+        wants_summary=wants_summary,
+    )
+
+
+def _summary_fields(summary: base.Summary) -> turns.SummaryFields:
+    return turns.SummaryFields(
+        request=summary.request,
+        investigated=summary.investigated,
+        learned=summary.learned,
+        completed=summary.completed,
+        next_steps=summary.next_steps,
+        notes=summary.notes,
+    )
+
+
+def _observation_fields(observation: base.Observation, job: _Job) -> turns.ObservationFields:
+    """Return an observation as it is stored; its files are those of its tool uses, not what a model says."""
+    named = set(observation.tool_use_ids)
+    uses = [use for use in job.tool_uses if use.tool_use_id in named] or list(job.tool_uses)
+    return turns.ObservationFields(
+        type=observation.type,
+        title=observation.title,
+        subtitle=observation.subtitle,
+        narrative=observation.narrative,
+        facts=observation.facts,
+        concepts=observation.concepts,
+        files_read=_unique(path for use in uses for path in use.files_read),
+        files_modified=_unique(path for use in uses if not use.is_error for path in use.files_modified),
+        tool_use_ids=tuple(use.tool_use_id for use in uses),
+        at=max((use.at for use in uses), default=job.turn.last_at),
+    )
+
+
+def _unique(paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(paths))
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,185 @@
+"""Owns taking a transcript in: what is new in the file, decoded, then one transaction with its checkpoint.
+
+Works without any agent, and touches nothing but the file and the database. Lines are decoded before the write lock
+is taken, so that a hook never waits for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+
+from watcher.memory import intake
+from watcher.memory.database import Database
+from watcher.service.events import Clock, Event, EventKind, Listener, now
+from watcher.settings import CaptureSettings
+from watcher.transcript import entries, excerpts, tail
+
+CLOSING_CHARS = 8000  # kept of the assistant's last words in a turn
+PROMPT_CHARS = 8000  # kept of a prompt
+BROKEN_BYTES = 400  # kept of a line that is no entry
+
+
+@dataclass(slots=True)
+class _Decoded:
+    """What one chunk of lines holds."""
+
+    records: list[intake.Record] = field(default_factory=list)
+    broken: list[intake.BrokenRecord] = field(default_factory=list)
+    cwd: str = ""
+    skipped: int = 0
+
+
+def source_of(path: Path) -> intake.Source:
+    """Return whose transcript a file is: the name says it, as lines may carry the id of the session before.
+
+    `<session>.jsonl` is a session's own, `<session>/subagents/**/agent-<id>.jsonl` one of its subagents'.
+    """
+    if path.name.startswith("agent-"):
+        for folder in path.parents:
+            if folder.name == "subagents":
+                session = folder.parent
+                return intake.Source(
+                    path=str(path),
+                    session_id=session.name,
+                    agent_id=path.stem.removeprefix("agent-"),
+                    transcript_path=str(session.with_name(session.name + ".jsonl")),
+                )
+    return intake.Source(path=str(path), session_id=path.stem, transcript_path=str(path))
+
+
+def closing_words(text: str) -> str:
+    """Return the assistant's last words as they are stored."""
+    return excerpts.excerpt(text.strip(), CLOSING_CHARS)
+
+
+class Ingest:
+    """Takes transcripts in."""
+
+    def __init__(
+        self,
+        database: Database,
+        capture: CaptureSettings,
+        *,
+        since: int = 0,
+        listener: Listener = lambda _event: None,
+        clock: Clock = now,
+    ) -> None:
+        """Entries written before `since` (epoch) are left alone."""
+        self._database = database
+        self._capture = capture
+        self._since = since
+        self._listener = listener
+        self._clock = clock
+
+    def take_in(self, path: Path) -> intake.Taken:
+        """Take in all that is new in a transcript; return what of it was new to the memory.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        source = source_of(path)
+        with self._database.read() as connection:
+            known = intake.checkpoint(connection, source.path)
+        position = tail.Position(*astuple(known)) if known else tail.START
+        total = intake.Taken()
+        while True:
+            chunk = tail.read(path, position)
+            if chunk.restarted:
+                self._tell(EventKind.RESTARTED, source, f"{path.name} was truncated or replaced")
+            if chunk.position != position or chunk.restarted:
+                total += self._store(source, chunk)
+            position = chunk.position
+            if not chunk.more:
+                break
+        if total:
+            self._tell(EventKind.TAKEN_IN, source, _counted(total))
+        return total
+
+    def _store(self, source: intake.Source, chunk: tail.Chunk) -> intake.Taken:
+        decoded = self._decode(chunk.lines)
+        moment = self._clock()
+        with self._database.write() as connection:
+            taken = intake.take_in(connection, source.started_in(decoded.cwd), decoded.records, now=moment)
+            intake.keep_broken(connection, source.path, decoded.broken, now=moment)
+            intake.save_checkpoint(
+                connection,
+                source,
+                intake.Progress(*astuple(chunk.position)),
+                lines_taken=len(chunk.lines) - decoded.skipped - len(decoded.broken),
+                lines_skipped=decoded.skipped,
+                now=moment,
+            )
+        for line in decoded.broken:
+            self._tell(EventKind.BROKEN, source, f"{source.path} at byte {line.offset}: {line.reason}")
+        return taken
+
+    def _decode(self, lines: Iterable[tail.Line]) -> _Decoded:
+        decoded = _Decoded()
+        for line in lines:
+            try:
+                meaning = entries.understand(line.data)
+            except entries.BrokenLineError as error:
+                decoded.broken.append(_broken(line, str(error)))
+                continue
+            decoded.cwd = decoded.cwd or meaning.cwd
+            records = [record for entry in meaning.entries for record in self._records(entry)]
+            decoded.records += records
+            decoded.skipped += not records
+        return decoded
+
+    def _records(self, entry: entries.Entry) -> Iterator[intake.Record]:
+        """Return what is stored of an entry."""
+        if entry.at < self._since and not isinstance(entry, entries.Title):
+            return
+        limit = self._capture.excerpt_chars
+        match entry:
+            case entries.Prompt():
+                text = excerpts.excerpt(entry.text, PROMPT_CHARS)
+                yield intake.PromptRecord(entry.at, entry.uuid, text, entry.is_queued)
+            case entries.ToolUse():
+                yield intake.ToolUseRecord(
+                    at=entry.at,
+                    tool_use_id=entry.tool_use_id,
+                    name=entry.name,
+                    input=excerpts.input_excerpt(entry.input, limit),
+                    files_read=excerpts.files_read(entry.name, entry.input),
+                    files_modified=excerpts.files_modified(entry.name, entry.input),
+                    is_skipped=entry.name in self._capture.skip_tools,
+                )
+            case entries.ToolResult():
+                output = excerpts.excerpt(entry.text, limit)
+                yield intake.ToolResultRecord(entry.at, entry.tool_use_id, output, entry.is_error)
+            case entries.AssistantText():
+                yield intake.WordsRecord(entry.at, closing_words(entry.text))
+            case entries.TurnEnd():
+                yield intake.TurnEndRecord(entry.at)
+            case entries.Title():
+                yield intake.TitleRecord(entry.at, excerpts.excerpt(entry.text, 200))
+            case entries.Compaction():
+                return  # What it sums up was taken in before it.
+
+    def _tell(self, kind: EventKind, source: intake.Source, text: str) -> None:
+        self._listener(Event(kind, text, source.session_id))
+
+
+def _broken(line: tail.Line, reason: str) -> intake.BrokenRecord:
+    return intake.BrokenRecord(
+        offset=line.offset,
+        length=len(line.data),
+        line_hash=hashlib.blake2b(line.data, digest_size=16).hexdigest(),
+        head=line.data[:BROKEN_BYTES],
+        reason=reason[:200],
+    )
+
+
+def _counted(taken: intake.Taken) -> str:
+    parts = [
+        (taken.prompts, "prompt", "prompts"),
+        (taken.tool_uses, "tool use", "tool uses"),
+        (taken.results, "result", "results"),
+        (taken.turn_ends, "turn end", "turn ends"),
+    ]
+    return ", ".join(f"{n} {one if n == 1 else many}" for n, one, many in parts if n)

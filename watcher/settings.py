@@ -1,0 +1,199 @@
+"""Owns the settings: where things are and how much is allowed.
+
+`config.toml` in the home, each value overridden by an environment variable: `[agent] name` by
+`CLAUDE_MEM_AGENT`, any other by `CLAUDE_MEM_<SECTION>_<KEY>`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from watcher.errors import UsageError
+
+AGENTS = ("claude", "extractive")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """The `[agent]` section: who writes observations and summaries."""
+
+    name: str = "claude"  # or "extractive": no model, no network, no login
+    model: str = "haiku"  # an alias or a full model name, as `claude --model` takes it
+    batch_size: int = 50  # tool uses a request
+    timeout: float = 120.0  # seconds a request may take in all
+    max_attempts: int = 5  # tries at one batch before its tool uses count as failed
+    retry_pause: float = 30.0  # seconds before the second try; doubles with each one after
+    cli_path: str = ""  # the Claude Code CLI to use; empty: the one that ships with claude-agent-sdk
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """The `[watch]` section: how the watcher paces itself. All in seconds."""
+
+    scan_interval: float = 1.0  # between two looks at the transcripts of active sessions
+    discover_interval: float = 15.0  # between two looks at the whole projects folder
+    closing_wait: float = 2.0  # after a Stop, for the transcript to hold the closing words
+    quiet_turn: float = 300.0  # without a flag or turn end, a turn counts as over after this
+    idle_session: float = 7200.0  # without a SessionEnd, a session counts as over after this
+    exit_after: float = 1800.0  # a background watcher leaves after this long with nothing active
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureSettings:
+    """The `[capture]` section: what is taken in, and how much of it."""
+
+    skip_tools: tuple[str, ...] = (
+        "AskUserQuestion",
+        "ListMcpResourcesTool",
+        "Skill",
+        "SlashCommand",
+        "TodoWrite",
+        "ToolSearch",
+    )
+    excerpt_chars: int = 4000  # kept of a tool use's input, and as much of its output
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSettings:
+    """The `[context]` section: what the next session reads."""
+
+    max_units: int = 10_000  # UTF-16 units: above this Claude Code shows the model a 2 KB preview only
+    observations: int = 30  # recent ones listed at most
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, and the places that follow from the home."""
+
+    home: Path
+    claude_dir: Path  # Claude Code's own folder
+    agent: AgentSettings = field(default_factory=AgentSettings)
+    watch: WatchSettings = field(default_factory=WatchSettings)
+    capture: CaptureSettings = field(default_factory=CaptureSettings)
+    context: ContextSettings = field(default_factory=ContextSettings)
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.home / "data" / "claude-mem.db"
+
+    @property
+    def lock(self) -> Path:
+        """The file whose lock the one watcher holds."""
+        return self.home / "data" / "watcher.lock"
+
+    @property
+    def launcher(self) -> Path:
+        """The file that tells hooks which Python can run the watcher."""
+        return self.home / "data" / "launcher"
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the watcher's and the hooks' logs."""
+        return self.home / "logs"
+
+    @property
+    def config(self) -> Path:
+        """The settings file; it need not exist."""
+        return self.home / "config.toml"
+
+    @property
+    def projects(self) -> Path:
+        """The folder below which Claude Code keeps its transcripts."""
+        return self.claude_dir / "projects"
+
+
+_SECTIONS: dict[str, type] = {
+    "agent": AgentSettings,
+    "watch": WatchSettings,
+    "capture": CaptureSettings,
+    "context": ContextSettings,
+}
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings of `$CLAUDE_MEM_HOME`, else `~/.claude-mem`.
+
+    Raises:
+        UsageError: the file is no TOML, or a name or value in it (or in a variable) is none we know.
+    """
+    env = os.environ if environ is None else environ
+    home = Path(env.get("CLAUDE_MEM_HOME") or Path.home() / ".claude-mem").expanduser().absolute()
+    claude_dir = Path(env.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude").expanduser().absolute()
+    written = _read(home / "config.toml")
+    return Settings(
+        home=home,
+        claude_dir=claude_dir,
+        agent=AgentSettings(**_section("agent", written, env)),
+        watch=WatchSettings(**_section("watch", written, env)),
+        capture=CaptureSettings(**_section("capture", written, env)),
+        context=ContextSettings(**_section("context", written, env)),
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}", hint=f"mend or move away {path}") from error
+    for name in written:
+        if name not in _SECTIONS:
+            raise UsageError(f"{path}: no section [{name}]", hint=f"sections are {', '.join(_SECTIONS)}")
+    return written
+
+
+def _section(name: str, written: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of one section that differ from the defaults, checked against the defaults' types."""
+    kinds = {f.name: _default(f) for f in fields(_SECTIONS[name])}
+    values = written.get(name, {})
+    if not isinstance(values, dict):
+        raise UsageError(f"config.toml: {name} is a section", hint=f"write [{name}] on a line of its own")
+    chosen: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in kinds:
+            raise UsageError(f"config.toml: [{name}] has no {key}", hint=f"it has {', '.join(kinds)}")
+        chosen[key] = _checked(f"config.toml: [{name}] {key}", value, kinds[key])
+    for key, default in kinds.items():
+        variable = f"CLAUDE_MEM_{name}_{key}".upper().replace("_AGENT_NAME", "_AGENT")
+        if variable in env:
+            chosen[key] = _checked(variable, _parsed(env[variable], default), default)
+    if name == "agent" and chosen.get("name", AGENTS[0]) not in AGENTS:
+        raise UsageError(f"no agent {chosen['name']!r}", hint=f"agents are {', '.join(AGENTS)}")
+    return chosen
+
+
+def _default(setting: Any) -> Any:
+    return setting.default
+
+
+def _parsed(text: str, default: Any) -> Any:
+    """Read a variable's text as the default's type; what cannot be read is left for `_checked` to refuse."""
+    if isinstance(default, tuple):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(default, int | float):
+        try:
+            return type(default)(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _checked(where: str, value: Any, default: Any) -> Any:
+    if isinstance(default, tuple):
+        if isinstance(value, list) and all(isinstance(part, str) for part in value):
+            return tuple(value)
+        raise UsageError(f"{where}: a list of names, not {value!r}", hint='write it as ["A", "B"]')
+    if isinstance(default, int | float):
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+            return type(default)(value)
+        raise UsageError(f"{where}: a number of 0 or more, not {value!r}", hint=f"the default is {default}")
+    if isinstance(value, str):
+        return value
+    raise UsageError(f"{where}: a text, not {value!r}", hint=f"the default is {default!r}")

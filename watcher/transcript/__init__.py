@@ -1,0 +1,1 @@
+"""Bytes of a transcript to typed entries. Pure: no database, no clock."""

@@ -1,0 +1,278 @@
+"""Owns what a line of a transcript means: typed entries of what a memory needs; the rest is skipped.
+
+Observed of Claude Code 2.1.330; `tests/transcript/test_entries.py` and the recorded fixtures would show a change.
+Nineteen bytes in twenty are of no use to a memory. Most lines that hold none are known by their first bytes and
+never decoded; the pattern lists known useless beginnings and is anchored at the first byte, because any text at all
+can be quoted further behind. A line it does not know is decoded and judged by its `type`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a human asked."""
+
+    at: int  # epoch in milliseconds, as in every entry
+    uuid: str
+    text: str
+    is_queued: bool  # typed while the turn before still ran
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A call of a tool."""
+
+    at: int
+    tool_use_id: str
+    name: str
+    input: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What came of a call."""
+
+    at: int
+    tool_use_id: str
+    text: str
+    is_error: bool  # a denied call is one too
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantText:
+    """Something the assistant said."""
+
+    at: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnd:
+    """The assistant has stopped and waits for the human."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """The conversation before this point was replaced by a summary of it."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """The session's title; written again and again, the last one counts."""
+
+    at: int  # 0: title lines carry no time
+    text: str
+
+
+Entry = Prompt | ToolUse | ToolResult | AssistantText | TurnEnd | Compaction | Title
+
+
+class BrokenLineError(ValueError):
+    """The line is no JSON object, or one without what its type needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What one line holds: no entries where it is of no use to a memory."""
+
+    entries: tuple[Entry, ...] = ()
+    cwd: str = ""  # where Claude Code was when it wrote the line
+
+
+NOTHING = Meaning()
+
+_USELESS = re.compile(
+    rb'\{(?:"type":"(?:api-request|api-request-blob|api-request-shape|atis-latch|cost-state|file-history-delta'
+    rb"|file-history-snapshot|last-prompt|mode|permission-mode|queue-operation|tools-used)\""
+    rb'|"parentUuid":(?:null|"[0-9a-f-]{36}"),"isSidechain":(?:true|false),(?:"agentId":"[0-9A-Za-z_-]+",)?'
+    rb'"attachment":\{"type":"(?:agent_listing_delta|date|deferred_tools_delta|environment|hook_additional_context'
+    rb"|hook_success|model|prompt_snapshot|remote_session_change|session_context|skill_listing)\")"
+)
+
+# Lines of type `user` that no human typed as a prompt: slash commands, their output, notes to the model.
+_MACHINE_TEXT = re.compile(
+    r"<(?:command-name|command-message|local-command-|bash-(?:input|stdout|stderr)|task-notification"
+    r"|system-reminder|user-memory-input)|\[Request interrupted by user"
+)
+
+
+def understand(line: bytes) -> Meaning:
+    """Return what a line holds.
+
+    Raises:
+        BrokenLineError: it is no entry at all; what this version does not know is merely of no use.
+    """
+    if not line or _USELESS.match(line):
+        return NOTHING
+    entry = _decode(line)
+    match entry.get("type"):
+        case "user":
+            found = tuple(_of_user(entry))
+        case "assistant":
+            found = tuple(_of_assistant(entry))
+        case "system":
+            found = tuple(_of_system(entry))
+        case "attachment":
+            found = tuple(_of_attachment(entry))
+        case "ai-title" | "custom-title":
+            found = tuple(_of_title(entry))
+        case _:
+            return NOTHING
+    return Meaning(found, cwd=_text(entry.get("cwd")))
+
+
+def _decode(line: bytes) -> dict[str, Any]:
+    try:
+        entry = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        entry = _decode_leniently(line)
+    if not isinstance(entry, dict):
+        raise BrokenLineError("not a JSON object")
+    return entry
+
+
+def _decode_leniently(line: bytes) -> object:
+    """Decode what orjson refuses and Node writes all the same: half a surrogate pair, a BOM, stray bytes."""
+    text = line.decode("utf-8-sig", "replace")
+    try:
+        decoded = json.loads(text)
+    except ValueError as error:
+        raise BrokenLineError(f"not JSON: {error}") from error
+    # A lone surrogate is no text to SQLite nor to anything else further on: say so with a question mark.
+    return json.loads(json.dumps(decoded, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _of_user(entry: Mapping[str, Any]) -> Iterator[Entry]:
+    at = _time(entry)
+    content = _message(entry).get("content")
+    results = [block for block in _blocks(content) if block.get("type") == "tool_result"]
+    for block in results:
+        yield ToolResult(
+            at=at,
+            tool_use_id=_needed(block, "tool_use_id"),
+            text=_result_text(block.get("content")),
+            is_error=bool(block.get("is_error")),
+        )
+    if not results and _is_human(entry):
+        text = _plain_text(content)
+        if text and not _MACHINE_TEXT.match(text):
+            yield Prompt(at=at, uuid=_needed(entry, "uuid"), text=text, is_queued=False)
+
+
+def _is_human(entry: Mapping[str, Any]) -> bool:
+    """Say whether a human gave it: the terminal names the origin, `-p` and the SDK only the prompt's source."""
+    if entry.get("isMeta") or entry.get("isCompactSummary") or entry.get("isSidechain"):
+        return False
+    origin = entry.get("origin")
+    return not isinstance(origin, dict) or origin.get("kind") == "human"
+
+
+def _of_assistant(entry: Mapping[str, Any]) -> Iterator[Entry]:
+    if entry.get("isApiErrorMessage"):
+        return  # The error's prose stands where the answer would, from a model named <synthetic>.
+    at = _time(entry)
+    for block in _blocks(_message(entry).get("content")):
+        if block.get("type") == "text" and _text(block.get("text")).strip():
+            yield AssistantText(at=at, text=_text(block.get("text")).strip())
+        elif block.get("type") == "tool_use":
+            arguments = block.get("input")
+            yield ToolUse(
+                at=at,
+                tool_use_id=_needed(block, "id"),
+                name=_needed(block, "name"),
+                input=arguments if isinstance(arguments, dict) else {},
+            )
+
+
+def _of_system(entry: Mapping[str, Any]) -> Iterator[Entry]:
+    """Read turn ends: `stop_hook_summary` where there are Stop hooks, `turn_duration` in the terminal only."""
+    match entry.get("subtype"):
+        case "stop_hook_summary" | "turn_duration":
+            if not entry.get("preventedContinuation"):
+                yield TurnEnd(at=_time(entry))
+        case "compact_boundary":
+            yield Compaction(at=_time(entry))
+        case _:
+            return
+
+
+def _of_attachment(entry: Mapping[str, Any]) -> Iterator[Entry]:
+    """Read a prompt typed mid-turn: it stands nowhere else than in this attachment."""
+    attachment = entry.get("attachment")
+    if not isinstance(attachment, dict) or attachment.get("type") != "queued_command":
+        return
+    if attachment.get("commandMode") != "prompt" or entry.get("isSidechain"):
+        return
+    text = _plain_text(attachment.get("prompt"))
+    if text and not _MACHINE_TEXT.match(text):
+        yield Prompt(at=_time(entry), uuid=_needed(entry, "uuid"), text=text, is_queued=True)
+
+
+def _of_title(entry: Mapping[str, Any]) -> Iterator[Entry]:
+    for key in ("aiTitle", "customTitle", "title"):
+        if title := _text(entry.get(key)).strip():
+            yield Title(at=0, text=title)
+            return
+
+
+def _message(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    message = entry.get("message")
+    if not isinstance(message, dict):
+        raise BrokenLineError(f"{entry.get('type')} entry without a message")
+    return message
+
+
+def _blocks(content: object) -> list[Mapping[str, Any]]:
+    if not isinstance(content, list):
+        return []
+    return [block for block in content if isinstance(block, dict)]
+
+
+def _plain_text(content: object) -> str:
+    """Return a prompt's text; pictures in it are named, not kept."""
+    if isinstance(content, str):
+        return content.strip()
+    return _result_text(content)
+
+
+def _result_text(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    parts = []
+    for block in _blocks(content):
+        kind = block.get("type")
+        parts.append(_text(block.get("text")) if kind == "text" else f"[{kind}]")
+    return "\n".join(parts).strip()
+
+
+def _time(entry: Mapping[str, Any]) -> int:
+    written = _needed(entry, "timestamp")
+    try:
+        return round(datetime.fromisoformat(written).timestamp() * 1000)
+    except (ValueError, OverflowError) as error:
+        raise BrokenLineError(f"no time: {written[:40]!r}") from error
+
+
+def _needed(mapping: Mapping[str, Any], key: str) -> str:
+    value = mapping.get(key)
+    if not isinstance(value, str) or not value:
+        raise BrokenLineError(f"no {key}")
+    return value
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

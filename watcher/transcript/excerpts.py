@@ -1,0 +1,51 @@
+"""Owns what is kept of a tool use: bounded excerpts, and the files it read and modified."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+_READING = {"Read": "file_path", "NotebookRead": "notebook_path"}
+_MODIFYING = {
+    "Edit": "file_path",
+    "MultiEdit": "file_path",
+    "Write": "file_path",
+    "NotebookEdit": "notebook_path",
+}
+
+
+def excerpt(text: str, limit: int) -> str:
+    """Return a text cut in the middle to `limit` characters: beginnings name things, ends tell how it went."""
+    text = text.replace("\0", "")
+    if len(text) <= limit:
+        return text
+    head = limit * 3 // 5
+    tail = limit - head
+    return f"{text[:head]}\n[… {len(text) - limit} characters left out …]\n{text[-tail:]}"
+
+
+def input_excerpt(arguments: Mapping[str, Any], limit: int) -> str:
+    """Return a tool use's arguments as JSON, each long text in them cut in its middle.
+
+    It stays valid JSON unless so many arguments are given that the whole must be cut as well.
+    """
+    most = max(200, limit // max(1, sum(isinstance(value, str) for value in arguments.values())))
+    short = {name: excerpt(value, most) if isinstance(value, str) else value for name, value in arguments.items()}
+    return excerpt(orjson.dumps(short, option=orjson.OPT_NON_STR_KEYS).decode(), limit * 2)
+
+
+def files_read(name: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the files that a tool use reads."""
+    return _file(_READING.get(name), arguments)
+
+
+def files_modified(name: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the files that a tool use writes."""
+    return _file(_MODIFYING.get(name), arguments)
+
+
+def _file(key: str | None, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    path = arguments.get(key) if key else None
+    return (path,) if isinstance(path, str) and path else ()

@@ -1,0 +1,115 @@
+"""Owns reading a growing file: whole lines from a position, and noticing when it is no longer that file.
+
+Claude Code appends whole lines, yet a reader sees them torn, and a kill leaves half a line behind: only what ends
+in a newline is taken. Lines end at b"\\n" alone; entries hold raw U+2028, at which `str.splitlines` would cut.
+
+A position is good for a file as long as its head and the bytes before the offset are what they were. A file that
+shrank, whose marker differs, or that has a new inode and another head, is read again from its start; whoever stores
+the lines keeps them unique.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+HEAD = 1024  # bytes of the head that identify a file, fewer while it is shorter
+MARKER = 64  # bytes before the offset that must stay what they were
+CHUNK = 1 << 20  # bytes read at a time; a line longer than this is read whole all the same
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a file was read, and what it looked like up to there."""
+
+    file_id: str  # device and inode
+    offset: int  # bytes; always just behind a newline
+    head_length: int  # bytes of the head that `head_hash` covers
+    head_hash: str
+    marker_hash: str
+
+
+START = Position(file_id="", offset=0, head_length=0, head_hash="", marker_hash="")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line without its line ending."""
+
+    offset: int  # bytes, of its first byte
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some whole lines, and where the next ones begin."""
+
+    lines: tuple[Line, ...]
+    position: Position
+    restarted: bool  # the file was not the one of the position given; these lines are its first
+    more: bool  # the file has more bytes than were read
+
+
+def read(path: Path, position: Position = START, size: int = CHUNK) -> Chunk:
+    """Read the whole lines behind a position, some `size` bytes of them.
+
+    Raises:
+        OSError: the file cannot be read; FileNotFoundError where it is not there.
+    """
+    with path.open("rb", buffering=0) as file:
+        status = os.fstat(file.fileno())
+        file_id = f"{status.st_dev}:{status.st_ino}"
+        is_same = _is_same(file, position, file_id, status.st_size)
+        offset = position.offset if is_same else 0
+        file.seek(offset)
+        data = _whole_lines(file, size)
+        end = offset + len(data)
+        new = position if is_same and not data else _position(file, file_id, end)
+        return Chunk(_split(data, offset), new, restarted=not is_same, more=bool(data) and end < status.st_size)
+
+
+def _is_same(file: BinaryIO, position: Position, file_id: str, size: int) -> bool:
+    """Say whether the position is one in this file."""
+    if position.offset == 0:
+        return True
+    if size < position.offset or _marker(file, position.offset) != position.marker_hash:
+        return False
+    return file_id == position.file_id or _hash(file, 0, position.head_length) == position.head_hash
+
+
+def _position(file: BinaryIO, file_id: str, offset: int) -> Position:
+    head_length = min(HEAD, offset)
+    return Position(file_id, offset, head_length, _hash(file, 0, head_length), _marker(file, offset))
+
+
+def _marker(file: BinaryIO, offset: int) -> str:
+    start = max(0, offset - MARKER)
+    return _hash(file, start, offset - start)
+
+
+def _hash(file: BinaryIO, start: int, length: int) -> str:
+    file.seek(start)
+    return hashlib.blake2b(file.read(length), digest_size=16).hexdigest()
+
+
+def _whole_lines(file: BinaryIO, size: int) -> bytes:
+    """Read on until at least one line is whole, or the file ends; drop what stands behind the last newline."""
+    blocks = []
+    while block := file.read(size):
+        end = block.rfind(b"\n")
+        if end >= 0:
+            blocks.append(block[: end + 1])
+            return b"".join(blocks)
+        blocks.append(block)
+    return b""
+
+
+def _split(data: bytes, offset: int) -> tuple[Line, ...]:
+    lines = []
+    for raw in data.split(b"\n")[:-1]:
+        lines.append(Line(offset, raw.removesuffix(b"\r")))
+        offset += len(raw) + 1
+    return tuple(lines)
