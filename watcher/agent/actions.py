@@ -21,7 +21,11 @@ EDITORS = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
 SHELLS = frozenset({"Bash", "PowerShell"})
 
 _LINE = 160  # characters of one quoted line
-_DENIED = re.compile(r"(?i)doesn't want to (proceed|take this action)|permission .{0,80}denied|\bwas rejected\b")
+# What the CLI says of a tool use that never ran; "Permission denied" alone is a command's own trouble.
+_DENIED = re.compile(
+    r"(?is)user doesn't want to (proceed|take this action)|tool use was rejected"
+    r"|permission to use .{0,400}denied|requested permissions? .{0,400}haven't granted"
+)
 _EXCEPTION = re.compile(r"^(E\s+)?[\w.]*(Error|Exception|Warning|Failure|Exit|Interrupt)\b.{0,200}$")
 _TROUBLE = re.compile(
     r"(?i)\b(errors?|fatal|failed|failures?|panic(ked)?|traceback|not found|no such|denied|cannot|can't|unable"

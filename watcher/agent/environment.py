@@ -55,7 +55,8 @@ def variables(
 
     A watcher started by a hook has inherited who the user's session is: its id, its project, its plugin, its
     sockets. The SDK lets variables be overridden but not removed, so they are emptied, which the CLI takes
-    for unset. `CLAUDECODE` is left out: the SDK removes it, and an empty one would be one again.
+    for unset. The two that the SDK sees to itself are left alone: empty, `CLAUDECODE` would be there again,
+    and `CLAUDE_CODE_ENTRYPOINT` would name another client.
 
     Args:
         inherited: the watcher's own environment.
@@ -114,6 +115,6 @@ def read_settings(claude_dir: Path) -> dict[str, Any]:
 
 
 def _is_of_a_session(name: str) -> bool:
-    if name == "CLAUDECODE" or name.startswith("CLAUDE_MEM_"):
+    if name == "CLAUDE_CODE_ENTRYPOINT" or name.startswith("CLAUDE_MEM_"):
         return False
     return name.startswith("CLAUDE_") and not _LOGIN_VARIABLE.fullmatch(name)

@@ -308,13 +308,13 @@ def add_usage(
 
 def _work(connection: Connection, session_id: str) -> dict[int, tuple[int, int]]:
     """Return, by prompt number, how many tool uses are pending and when the last one was begun."""
-    is_pending = func.sum(ToolUse.status == ToolUseStatus.PENDING)
+    pending = func.count().filter(ToolUse.status == ToolUseStatus.PENDING)
     rows = connection.execute(
-        select(ToolUse.prompt_number, is_pending, func.max(ToolUse.created_at_epoch))
+        select(ToolUse.prompt_number, pending, func.max(ToolUse.created_at_epoch))
         .where(ToolUse.session_id == session_id)
         .group_by(ToolUse.prompt_number)
     )
-    return {number: (pending, last_at) for number, pending, last_at in rows}
+    return {number: (waiting, last_at) for number, waiting, last_at in rows}
 
 
 def _turn(

@@ -1,0 +1,52 @@
+"""Owns what tests share: a home of their own, a memory in it, and the count of tests that ran the real CLI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from watcher import settings as settings_room
+from watcher.memory.database import Database
+from watcher.settings import Settings
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test see the home, the Claude Code or the memory of whoever runs it."""
+    for name in list(os.environ):
+        if name.startswith(("CLAUDE", "ANTHROPIC", "AI_AGENT")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a memory in the test's own home, with the agent that needs no model."""
+    return settings_room.load({"CLAUDE_MEM_HOME": str(tmp_path / ".claude-mem"), "CLAUDE_MEM_AGENT": "extractive"})
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """An empty memory."""
+    made = Database.create(settings.database)
+    yield made
+    made.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests ran the real Claude Code CLI: a suite without them would prove little."""
+    outcomes = ("passed", "failed", "error")
+    ran = [
+        report
+        for outcome in outcomes
+        for report in terminalreporter.stats.get(outcome, [])
+        if "cli" in getattr(report, "keywords", {}) and report.when == "call"
+    ]
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "cli" in report.keywords]
+    terminalreporter.write_line(f"real Claude Code CLI: {len(ran)} tests ran, {len(skipped)} skipped")

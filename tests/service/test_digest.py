@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.service.recorder import Recorder, ScriptedAgent
+from tests.transcript import lines
+from tests.transcript.lines import SESSION
+from watcher.agent.base import AgentError
+from watcher.memory.database import Database
+from watcher.memory.models import FlagKind
+from watcher.service.digest import Outcome
+from watcher.settings import Settings
+
+
+@pytest.fixture
+def agent() -> ScriptedAgent:
+    return ScriptedAgent()
+
+
+@pytest.fixture
+def recorder(settings: Settings, database: Database, agent: ScriptedAgent) -> Recorder:
+    small = replace(settings, agent=replace(settings.agent, batch_size=5, max_attempts=3))
+    return Recorder(small, database, agent)
+
+
+def take_in(recorder: Recorder) -> None:
+    recorder.life.follow(recorder.transcript)
+    recorder.life.finalize(SESSION)
+
+
+def test_a_turn_costs_one_request(recorder: Recorder, agent: ScriptedAgent) -> None:
+    recorder.write(lines.turn(0, 1, tools=5))
+    take_in(recorder)
+    assert recorder.digest.due() == [SESSION]
+    assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
+    assert recorder.digest.ask_agent(SESSION) is Outcome.NOTHING_TO_DO
+    assert recorder.digest.due() == []
+    (batch,) = agent.asked
+    assert batch.wants_summary
+    assert batch.prompts == ("Do number 1",)
+    assert batch.closing_text == "Did number 1."
+    assert len(batch.tool_uses) == 5
+    assert recorder.rows("SELECT count(*) FROM observations") == [(5,)]
+    assert recorder.rows("SELECT agent_requests, input_tokens, output_tokens, cost_usd FROM sdk_sessions") == [
+        (1, 100, 10, 0.001)
+    ]
+
+
+def test_the_agents_summary_takes_the_provisional_ones_place(recorder: Recorder) -> None:
+    recorder.write(lines.turn(0, 1))
+    take_in(recorder)
+    ((first, source),) = recorder.rows("SELECT id, source FROM session_summaries")
+    assert source == "provisional"
+    recorder.digest.ask_agent(SESSION)
+    assert recorder.rows("SELECT id, source, learned, agent FROM session_summaries") == [
+        (first, "agent", "found", "scripted")
+    ]
+    assert "found" in recorder.context()
+    ((text,),) = recorder.rows("SELECT summary_text FROM session_summaries ORDER BY created_at DESC LIMIT 1")
+    assert text == (
+        "Request: asked\nInvestigated: looked\nLearned: found\nCompleted: did\nNext steps: go on\nNotes: note"
+    )
+
+
+def test_a_long_turn_goes_in_batches_the_last_with_the_summary(recorder: Recorder, agent: ScriptedAgent) -> None:
+    recorder.write(lines.turn(0, 1, tools=12))
+    take_in(recorder)
+    while recorder.digest.ask_agent(SESSION) is Outcome.DONE:
+        pass
+    assert [len(batch.tool_uses) for batch in agent.asked] == [5, 5, 2]
+    assert [batch.wants_summary for batch in agent.asked] == [False, False, True]
+    assert len(agent.asked[2].earlier_titles) == 10
+    assert recorder.rows("SELECT DISTINCT status, input, output FROM tool_uses") == [("observed", None, None)]
+
+
+def test_a_long_turns_first_tool_uses_are_observed_while_it_runs(recorder: Recorder, agent: ScriptedAgent) -> None:
+    recorder.write(lines.prompt(0, "Go"))
+    for number in range(6):
+        recorder.write(lines.tool_use(number, f"t{number}"), lines.tool_result(number, f"t{number}"))
+    take_in(recorder)
+    assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
+    assert recorder.digest.ask_agent(SESSION) is Outcome.NOTHING_TO_DO
+    assert not agent.asked[0].wants_summary
+    assert recorder.rows("SELECT count(*) FROM session_summaries") == [(0,)]
+
+
+def test_files_come_from_the_tool_uses(recorder: Recorder) -> None:
+    recorder.write(
+        lines.prompt(0, "Go"),
+        lines.tool_use(1, "r", "Read", file_path="/a"),
+        lines.tool_result(2, "r"),
+        lines.tool_use(3, "e", "Edit", file_path="/b"),
+        lines.tool_result(4, "e"),
+        lines.tool_use(5, "x", "Edit", file_path="/never"),
+        lines.tool_result(6, "x", "no such file", is_error=True),
+        lines.turn_end(7),
+    )
+    take_in(recorder)
+    recorder.digest.ask_agent(SESSION)
+    assert recorder.rows("SELECT title, files_read, files_modified, tool_use_ids FROM observations ORDER BY id") == [
+        ("Saw r", '["/a"]', "[]", '["r"]'),
+        ("Saw e", "[]", '["/b"]', '["e"]'),
+        ("Saw x", "[]", "[]", '["x"]'),
+    ]
+
+
+def test_a_fault_keeps_the_work(recorder: Recorder, agent: ScriptedAgent) -> None:
+    agent.faults = [AgentError("busy", kind="overloaded")]
+    recorder.write(lines.turn(0, 1))
+    take_in(recorder)
+    assert recorder.digest.ask_agent(SESSION) is Outcome.FAILED
+    assert recorder.rows("SELECT status, attempts FROM tool_uses") == [("pending", 1)]
+    assert recorder.rows("SELECT source, last_error FROM session_summaries") == [("provisional", "overloaded: busy")]
+    assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
+    assert recorder.rows("SELECT source, last_error FROM session_summaries") == [("agent", None)]
+
+
+def test_after_the_last_try_the_provisional_summary_stands(recorder: Recorder, agent: ScriptedAgent) -> None:
+    agent.faults = [AgentError("busy", kind="overloaded")] * 3
+    recorder.write(lines.turn(0, 1))
+    take_in(recorder)
+    for _ in range(3):
+        assert recorder.digest.ask_agent(SESSION) is Outcome.FAILED
+    assert recorder.digest.ask_agent(SESSION) is Outcome.NOTHING_TO_DO
+    assert recorder.rows("SELECT status FROM tool_uses") == [("failed",)]
+    assert recorder.rows("SELECT source FROM session_summaries") == [("provisional",)]
+
+
+def test_words_after_the_summary_have_it_written_again(recorder: Recorder, agent: ScriptedAgent) -> None:
+    """A background task's report starts a second turn under the same prompt."""
+    recorder.write(lines.turn(0, 1))
+    take_in(recorder)
+    recorder.digest.ask_agent(SESSION)
+    recorder.write(lines.words(2000, "And now the report."))
+    recorder.flag(FlagKind.FINALIZE, 2010, last_assistant_message="And now the report.")
+    recorder.life.handle_flags()
+    assert recorder.rows("SELECT source FROM session_summaries") == [("agent",)]
+    assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
+    assert agent.asked[1].closing_text == "And now the report."
+    assert recorder.digest.ask_agent(SESSION) is Outcome.NOTHING_TO_DO
+
+
+def test_the_same_observation_is_kept_once(recorder: Recorder) -> None:
+    recorder.write(lines.turn(0, 1))
+    take_in(recorder)
+    recorder.digest.ask_agent(SESSION)
+    with recorder.database.write() as connection:
+        connection.exec_driver_sql("UPDATE tool_uses SET status = 'pending'")  # as if the mark had been lost
+    recorder.digest.ask_agent(SESSION)
+    assert recorder.rows("SELECT count(*) FROM observations") == [(1,)]
+
+
+def test_turns_are_digested_in_order(recorder: Recorder, agent: ScriptedAgent) -> None:
+    recorder.write(lines.turn(0, 1), lines.turn(1000, 2), lines.turn(2000, 3))
+    take_in(recorder)
+    while recorder.digest.ask_agent(SESSION) is Outcome.DONE:
+        pass
+    assert [batch.prompts for batch in agent.asked] == [("Do number 1",), ("Do number 2",), ("Do number 3",)]
+    assert agent.asked[1].previous_summary.startswith("Request: asked")

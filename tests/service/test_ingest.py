@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FIXTURES
+from tests.service.recorder import Recorder
+from tests.transcript import lines
+from tests.transcript.lines import BEGIN, SESSION
+from watcher.service.events import EventKind
+from watcher.service.ingest import Ingest, source_of
+from watcher.service.recording import find
+
+
+def test_a_turn_comes_in_with_its_checkpoint(recorder: Recorder) -> None:
+    recorder.write(lines.turn(0, 1, tools=2))
+    taken = recorder.ingest.take_in(recorder.transcript)
+    assert (taken.prompts, taken.tool_uses, taken.results, taken.turn_ends) == (1, 2, 2, 1)
+    assert recorder.rows("SELECT session_id, project, status, prompt_count, tool_use_count FROM sdk_sessions") == [
+        (SESSION, "/home/dev/api", "active", 1, 2)
+    ]
+    assert recorder.rows("SELECT prompt_text, closing_text, prompt_number FROM user_prompts") == [
+        ("Do number 1", "Did number 1.", 1)
+    ]
+    assert recorder.rows("SELECT tool_use_id, status, output FROM tool_uses ORDER BY id") == [
+        ("tool-1-0", "pending", "ok"),
+        ("tool-1-1", "pending", "ok"),
+    ]
+    assert recorder.rows('SELECT "offset" FROM checkpoints') == [(recorder.transcript.stat().st_size,)]
+
+
+def test_nothing_new_is_nothing(recorder: Recorder) -> None:
+    recorder.write(lines.turn(0, 1))
+    recorder.ingest.take_in(recorder.transcript)
+    assert not recorder.ingest.take_in(recorder.transcript)
+
+
+def test_a_torn_line_comes_in_once_whole(recorder: Recorder) -> None:
+    whole = lines.turn(0, 1, tools=3)
+    for cut in (1, 100, len(whole) // 2, len(whole) - 1, len(whole)):
+        recorder.transcript.write_bytes(whole[:cut])
+        recorder.ingest.take_in(recorder.transcript)
+    assert recorder.rows("SELECT count(*) FROM tool_uses") == [(3,)]
+    assert recorder.rows("SELECT count(*) FROM user_prompts") == [(1,)]
+    assert recorder.rows("SELECT count(*) FROM broken_lines") == [(0,)]
+
+
+def test_a_file_read_anew_adds_nothing_twice(recorder: Recorder) -> None:
+    recorder.write(lines.turn(0, 1), lines.turn(1000, 2))
+    recorder.ingest.take_in(recorder.transcript)
+    before = recorder.rows("SELECT * FROM tool_uses") + recorder.rows("SELECT * FROM user_prompts")
+    content = recorder.transcript.read_bytes()
+    recorder.transcript.unlink()
+    recorder.transcript.write_bytes(lines.line(0, type="mode") + content)
+    recorder.ingest.take_in(recorder.transcript)
+    assert recorder.rows("SELECT * FROM tool_uses") + recorder.rows("SELECT * FROM user_prompts") == before
+    assert EventKind.RESTARTED in [event.kind for event in recorder.events]
+
+
+def test_a_broken_line_is_kept_and_what_follows_comes_in(recorder: Recorder) -> None:
+    torn = lines.tool_use(5, "torn")[:40] + b"\n"
+    recorder.write(lines.prompt(0, "Go"), torn, lines.tool_use(10, "whole"))
+    recorder.ingest.take_in(recorder.transcript)
+    assert recorder.rows("SELECT tool_use_id FROM tool_uses") == [("whole",)]
+    ((offset, length, head),) = recorder.rows('SELECT "offset", length, head FROM broken_lines')
+    assert (length, head) == (len(torn) - 1, torn[:-1])
+    assert offset == len(lines.prompt(0, "Go"))
+
+
+def test_prompts_typed_mid_turn_belong_to_the_turn(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "First"), lines.queued(100, "And this"), lines.tool_use(200, "t"))
+    recorder.ingest.take_in(recorder.transcript)
+    assert recorder.rows("SELECT prompt_number, continues_turn FROM user_prompts") == [(1, 0), (2, 1)]
+    assert recorder.rows("SELECT prompt_number FROM tool_uses") == [(2,)]
+
+
+def test_a_subagents_tool_uses_belong_to_the_prompt_before(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "One"), lines.turn_end(500), lines.prompt(1000, "Two"))
+    side = recorder.transcript.with_suffix("") / "subagents" / "agent-a1.jsonl"
+    recorder.write(lines.tool_use(100, "early"), lines.words(110, "side talk"), lines.tool_use(1100, "late"), path=side)
+    recorder.life.follow(recorder.transcript)
+    assert recorder.rows("SELECT tool_use_id, agent_id, prompt_number, session_id FROM tool_uses ORDER BY id") == [
+        ("early", "a1", 1, SESSION),
+        ("late", "a1", 2, SESSION),
+    ]
+    assert recorder.rows("SELECT closing_text FROM user_prompts") == [("",), ("",)]
+
+
+def test_skipped_tools_are_kept_by_name_only(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "Go"), lines.tool_use(1, "t", "TodoWrite", todos="x"), lines.tool_result(2, "t"))
+    recorder.ingest.take_in(recorder.transcript)
+    assert recorder.rows("SELECT status, input, output FROM tool_uses") == [("skipped", None, None)]
+
+
+def test_what_was_written_before_the_memory_began_is_left_alone(recorder: Recorder) -> None:
+    recorder.write(lines.turn(0, 1), lines.turn(5000, 2))
+    Ingest(recorder.database, recorder.settings.capture, since=BEGIN + 4000).take_in(recorder.transcript)
+    assert recorder.rows("SELECT prompt_text FROM user_prompts") == [("Do number 2",)]
+
+
+def test_work_after_a_turns_end_opens_it_again(recorder: Recorder) -> None:
+    recorder.write(lines.turn(0, 1))
+    recorder.ingest.take_in(recorder.transcript)
+    assert recorder.rows("SELECT ended_at_epoch FROM user_prompts") == [(BEGIN + 950,)]
+    recorder.write(lines.tool_use(2000, "more"))
+    recorder.ingest.take_in(recorder.transcript)
+    assert recorder.rows("SELECT ended_at_epoch FROM user_prompts") == [(None,)]
+
+
+def test_sources_by_name() -> None:
+    main = source_of(Path("/p/slug/abc.jsonl"))
+    side = source_of(Path("/p/slug/abc/subagents/deep/agent-7.jsonl"))
+    assert (main.session_id, main.agent_id, main.transcript_path) == ("abc", "", "/p/slug/abc.jsonl")
+    assert (side.session_id, side.agent_id, side.transcript_path) == ("abc", "7", "/p/slug/abc.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("case", "sessions", "prompts", "tool_uses"),
+    [
+        ("ordinary", 1, 3, 12),
+        ("parallel-tools", 1, 1, 4),
+        ("errors-and-denials", 1, 3, 5),
+        ("resumed", 1, 3, 2),
+        ("forked", 2, 3, 2),
+        ("cleared", 2, 2, 2),
+        ("compacted", 1, 2, 2),
+        ("killed-mid-tool", 1, 1, 1),
+        ("queued-mid-turn", 1, 2, 1),
+        ("large-outputs", 1, 1, 2),
+    ],
+)
+def test_recorded_sessions(recorder: Recorder, case: str, sessions: int, prompts: int, tool_uses: int) -> None:
+    for _twice in range(2):
+        for recording in find([FIXTURES / case]):
+            recorder.life.follow(recording.path)
+    assert recorder.rows("SELECT count(*) FROM sdk_sessions") == [(sessions,)]
+    assert recorder.rows("SELECT count(*) FROM user_prompts") == [(prompts,)]
+    assert recorder.rows("SELECT count(*) FROM tool_uses") == [(tool_uses,)]
+    assert recorder.rows("SELECT count(*) FROM broken_lines") == [(0,)]
+
+
+def test_a_forks_copied_history_stays_with_its_session(recorder: Recorder) -> None:
+    recordings = find([FIXTURES / "forked"])
+    for recording in recordings:
+        recorder.ingest.take_in(recording.path)
+    original, fork = (recording.session_id for recording in recordings)
+    assert b'"requestSessionId"' in recordings[1].path.read_bytes()
+    copied = recorder.rows(f"SELECT tool_use_id FROM tool_uses WHERE session_id = '{original}'")
+    assert copied
+    assert all(tool_use_id.encode() in recordings[1].path.read_bytes() for (tool_use_id,) in copied)
+    numbers = recorder.rows(f"SELECT prompt_number FROM user_prompts WHERE session_id = '{fork}'")
+    assert numbers == [(1,)]
+
+
+def test_a_torn_line_of_a_killed_session_is_kept_apart(recorder: Recorder) -> None:
+    (recording,) = find([FIXTURES / "torn-then-resumed"])
+    recorder.ingest.take_in(recording.path)
+    assert recorder.rows("SELECT count(*) FROM broken_lines") == [(1,)]
+    assert recorder.rows("SELECT count(*) FROM user_prompts") == [(2,)]

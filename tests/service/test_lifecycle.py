@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from tests.service.recorder import Recorder
+from tests.transcript import lines
+from tests.transcript.lines import BEGIN, SESSION
+from watcher.memory.models import FlagKind
+
+
+def statuses(recorder: Recorder) -> list[tuple[object, ...]]:
+    return recorder.rows("SELECT status, end_reason FROM sdk_sessions")
+
+
+def test_a_stop_makes_the_turn_readable(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "Fix the parser"), lines.tool_use(1, "t"), lines.tool_result(2, "t"))
+    recorder.write(lines.words(3, "Fixed it."))
+    recorder.flag(FlagKind.FINALIZE, 10, last_assistant_message="Fixed it.")
+    assert recorder.life.handle_flags() == 0
+    assert recorder.rows("SELECT request, source, prompt_number FROM session_summaries") == [
+        ("Fix the parser", "provisional", 1)
+    ]
+    assert "Fix the parser" in recorder.context()
+    assert recorder.rows("SELECT outcome FROM flags WHERE lowered_at_epoch IS NOT NULL") == [("summarised",)]
+
+
+def test_a_stop_waits_for_the_last_words(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "Go"))
+    recorder.flag(FlagKind.FINALIZE, 9_900, last_assistant_message="Done at last.")
+    assert recorder.life.handle_flags() == 1
+    assert recorder.rows("SELECT count(*) FROM session_summaries") == [(0,)]
+    recorder.write(lines.words(9_890, "Done at last."))
+    assert recorder.life.handle_flags() == 0
+    ((completed,),) = recorder.rows("SELECT completed FROM session_summaries")
+    assert "Done at last." in completed
+
+
+def test_a_stop_does_not_wait_for_ever(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "Go"))
+    recorder.flag(FlagKind.FINALIZE, 9_900, last_assistant_message="Never written.")
+    assert recorder.life.handle_flags() == 1
+    recorder.now += round(recorder.settings.watch.closing_wait * 1000)
+    assert recorder.life.handle_flags() == 0
+    assert recorder.rows("SELECT count(*) FROM session_summaries") == [(1,)]
+
+
+def test_a_session_end_does_not_overtake_its_last_stop(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "Go"), lines.words(1, "Done."))
+    recorder.flag(FlagKind.FINALIZE, 9_900, last_assistant_message="Done.")
+    recorder.flag(FlagKind.CLEANUP, 9_950, reason="other")
+    assert recorder.life.handle_flags() == 0
+    assert statuses(recorder) == [("completed", "other")]
+    assert recorder.rows("SELECT kind, outcome FROM flags ORDER BY id") == [
+        ("finalize", "summarised"),
+        ("cleanup", "completed"),
+    ]
+
+
+def test_a_session_end_without_a_stop_keeps_what_was_begun(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "Go"), lines.tool_use(1, "unfinished"))
+    recorder.flag(FlagKind.CLEANUP, 9_000, reason="prompt_input_exit")
+    recorder.life.handle_flags()
+    assert statuses(recorder) == [("completed", "prompt_input_exit")]
+    assert recorder.rows("SELECT status FROM tool_uses") == [("pending",)]
+    assert recorder.rows("SELECT request FROM session_summaries") == [("Go",)]
+
+
+def test_a_session_of_which_nothing_was_kept_failed(recorder: Recorder) -> None:
+    with recorder.database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO sdk_sessions (session_id, started_at, started_at_epoch) VALUES (?, '', 0)",
+            (SESSION,),
+        )
+    recorder.flag(FlagKind.CLEANUP, 9_000, reason="other", transcript_path="")
+    recorder.life.handle_flags()
+    ((status, reason),) = statuses(recorder)
+    assert status == "failed"
+    assert "nothing to summarise" in str(reason)
+
+
+def test_a_flag_of_a_session_never_seen_is_lowered(recorder: Recorder) -> None:
+    recorder.flag(FlagKind.CLEANUP, 9_000)
+    assert recorder.life.handle_flags() == 0
+    assert recorder.rows("SELECT outcome FROM flags") == [("unknown session",)]
+    assert statuses(recorder) == []
+
+
+def test_a_flag_with_a_strange_event_is_lowered(recorder: Recorder) -> None:
+    for at, event in enumerate(("not json", "[]", '{"transcript_path": 3}')):
+        with recorder.database.write() as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO flags (session_id, kind, event, raised_at_epoch) VALUES ('x', 'finalize', ?, ?)",
+                (event, at),
+            )
+    assert recorder.life.handle_flags() == 0
+    assert recorder.rows("SELECT count(*) FROM flags WHERE lowered_at_epoch IS NULL") == [(0,)]
+
+
+def test_a_prompt_after_the_end_makes_a_session_active_again(recorder: Recorder) -> None:
+    recorder.write(lines.turn(0, 1))
+    recorder.flag(FlagKind.CLEANUP, 2000, reason="other")
+    recorder.life.handle_flags()
+    assert statuses(recorder) == [("completed", "other")]
+    recorder.write(lines.prompt(3000, "One more thing"))
+    recorder.ingest.take_in(recorder.transcript)
+    assert statuses(recorder) == [("active", None)]
+
+
+def test_an_end_that_was_overtaken_by_a_prompt_ends_nothing(recorder: Recorder) -> None:
+    recorder.write(lines.turn(0, 1), lines.prompt(3000, "Resumed"))
+    recorder.flag(FlagKind.CLEANUP, 2000, reason="other")
+    recorder.life.handle_flags()
+    assert statuses(recorder) == [("active", None)]
+    assert recorder.rows("SELECT outcome FROM flags") == [("goes on",)]
+
+
+def test_without_hooks_the_transcripts_turn_end_finalizes(recorder: Recorder) -> None:
+    recorder.write(lines.turn(0, 1))
+    recorder.life.follow(recorder.transcript)
+    recorder.life.finalize(SESSION)
+    assert recorder.rows("SELECT request FROM session_summaries") == [("Do number 1",)]
+
+
+def test_a_turn_without_an_end_is_over_when_the_next_begins(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "Interrupted"), lines.tool_use(1, "t"), lines.prompt(1000, "Next"))
+    recorder.life.follow(recorder.transcript)
+    recorder.life.finalize(SESSION)
+    assert recorder.rows("SELECT request, prompt_number FROM session_summaries") == [("Interrupted", 1)]
+
+
+def test_a_quiet_turn_and_an_idle_session_end(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "Go"), lines.tool_use(1, "t"))
+    recorder.life.follow(recorder.transcript)
+    recorder.now = BEGIN + 200_000
+    recorder.life.end_quiet()
+    assert recorder.rows("SELECT count(*) FROM session_summaries") == [(0,)]
+    recorder.now = BEGIN + 400_000
+    recorder.life.end_quiet()
+    assert recorder.rows("SELECT count(*) FROM session_summaries") == [(1,)]
+    assert statuses(recorder) == [("active", None)]
+    recorder.now = BEGIN + 7_300_000
+    recorder.life.end_quiet()
+    assert statuses(recorder) == [("completed", "idle")]
+
+
+def claim(recorder: Recorder, pid: int, started_at: int) -> None:
+    folder = recorder.settings.claude_dir / "sessions"
+    folder.mkdir(parents=True, exist_ok=True)
+    said = {"pid": pid, "sessionId": SESSION, "startedAt": started_at}
+    (folder / f"{pid}.json").write_text(json.dumps(said))
+
+
+def test_a_session_whose_process_was_killed_ends(recorder: Recorder) -> None:
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as gone:
+        gone.wait()
+    claim(recorder, gone.pid, recorder.now)
+    recorder.write(lines.prompt(0, "Go"), lines.tool_use(1, "t"))
+    recorder.life.follow(recorder.transcript)
+    recorder.life.end_quiet()
+    assert statuses(recorder) == [("completed", "process gone")]
+
+
+def test_a_session_whose_process_lives_goes_on(recorder: Recorder) -> None:
+    claim(recorder, os.getpid(), 2**52)
+    recorder.write(lines.prompt(0, "Go"))
+    recorder.life.follow(recorder.transcript)
+    recorder.now += 120_000
+    recorder.life.end_quiet()
+    assert statuses(recorder) == [("active", None)]
+
+
+def test_a_pid_that_was_given_to_another_process_claims_nothing(recorder: Recorder) -> None:
+    claim(recorder, os.getpid(), 1000)  # begun long before this process was
+    recorder.write(lines.prompt(0, "Go"))
+    recorder.life.follow(recorder.transcript)
+    recorder.life.end_quiet()
+    assert statuses(recorder) == [("completed", "process gone")]
