@@ -157,7 +157,7 @@ class ClaudeAgent:
             system_prompt=prompts.SYSTEM,
             model=self._settings.model,
             effort="low",
-#            tools=[],  # not enough alone: a user's MCP tools come back with their settings
+            tools=[],  # not enough alone: a user's MCP tools come back with their settings
             allowed_tools=[],
             permission_mode="dontAsk",
             setting_sources=[],  # no hooks, no rules, no plugins; and no login by settings, see `environment`

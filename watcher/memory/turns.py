@@ -272,21 +272,20 @@ def mark_observed(connection: Connection, tool_use_ids: Sequence[str]) -> None:
 
 
 def count_failure(
-    connection: Connection, turn: Turn, tool_use_ids: Sequence[str], *, error: str, max_attempts: int
+    connection: Connection, turn: Turn, tool_use_ids: Sequence[str], *, error: str, counts: bool, max_attempts: int
 ) -> None:
-    """Count a try in vain; after the last one its tool uses are failed and the provisional summary stands."""
-    connection.execute(
-        update(ToolUse).where(ToolUse.tool_use_id.in_(tool_use_ids)).values(attempts=ToolUse.attempts + 1)
-    )
-    connection.execute(
-        update(ToolUse)
-        .where(ToolUse.tool_use_id.in_(tool_use_ids), ToolUse.attempts >= max_attempts)
-        .values(status=ToolUseStatus.FAILED)
-    )
+    """Keep what went wrong and, where the try `counts`, count it.
+
+    After the last try a batch's tool uses are failed, and its turn's provisional summary stands.
+    """
+    tries = 1 if counts else 0
+    these = update(ToolUse).where(ToolUse.tool_use_id.in_(tool_use_ids))
+    connection.execute(these.values(attempts=ToolUse.attempts + tries))
+    connection.execute(these.where(ToolUse.attempts >= max_attempts).values(status=ToolUseStatus.FAILED))
     connection.execute(
         update(SessionSummary)
         .where(SessionSummary.session_id == turn.session_id, SessionSummary.prompt_number == turn.number)
-        .values(attempts=SessionSummary.attempts + 1, last_error=error)
+        .values(attempts=SessionSummary.attempts + tries, last_error=error)
     )
 
 

@@ -22,6 +22,8 @@ _OPENING = (
 )
 _FIELDS = ("request", "investigated", "learned", "completed", "next_steps", "notes")
 _MOST_OF_A_FIELD = 1200  # UTF-16 units, so that no one field crowds out the others
+_EARLIER_IN_FULL = 2  # summaries before the last one that are told in more than a line
+_MOST_OF_AN_EARLIER_FIELD = 300
 _EARLIER_SUMMARIES = 8
 
 
@@ -57,7 +59,9 @@ def _parts(summaries: list[RecalledSummary], observations: list[RecalledObservat
             yield _observation(observation)
     if len(summaries) > 1:
         yield "\n## Before that"
-        for summary in summaries[1:]:
+        for summary in summaries[1 : 1 + _EARLIER_IN_FULL]:
+            yield _told(summary)
+        for summary in summaries[1 + _EARLIER_IN_FULL :]:
             yield _earlier(summary)
 
 
@@ -74,6 +78,16 @@ def _observation(observation: RecalledObservation) -> str:
     return f"- #{observation.id} {_when(observation.at)} [{observation.type}] {_cut(observation.title, 160)}" + (
         f" ({files})" if files else ""
     )
+
+
+def _told(summary: RecalledSummary) -> str:
+    """Return a summary as one item with what is most likely to matter still."""
+    fields = [
+        f"  {_label(name)}: {_cut(value, _MOST_OF_AN_EARLIER_FIELD)}"
+        for name in ("learned", "completed", "next_steps")
+        if (value := getattr(summary, name))
+    ]
+    return "\n".join([f"- {_when(summary.at)} {_cut(summary.request, 200)}", *fields])
 
 
 def _earlier(summary: RecalledSummary) -> str:

@@ -87,6 +87,8 @@ class Digest:
         try:
             reply = self._agent.digest(job.batch)
         except base.AgentError as error:
+            if error.kind == "stopped":
+                return Outcome.NOTHING_TO_DO  # The watcher ends; the next one asks again.
             self._count_failure(job, error)
             return Outcome.FAILED
         self._store(job, reply)
@@ -131,13 +133,7 @@ class Digest:
                     agent=self._agent.name,
                     now=self._clock(),
                 )
-            turns.add_usage(
-                connection,
-                job.turn.session_id,
-                input_tokens=reply.usage.input_tokens,
-                output_tokens=reply.usage.output_tokens,
-                cost_usd=reply.usage.cost_usd,
-            )
+            _add_usage(connection, job, reply.usage)
             self._render(connection, job.turn.project)
         summary = " and a summary" if reply.summary is not None else ""
         self._tell(EventKind.OBSERVED, job.turn, f"{_plural(new, 'observation')}{summary} by {self._agent.name}")
@@ -149,8 +145,11 @@ class Digest:
                 job.turn,
                 [use.tool_use_id for use in job.tool_uses],
                 error=f"{error.kind}: {error}",
+                # Without a login, say, every try is in vain until the user acts; that costs the work nothing.
+                counts=error.may_recover,
                 max_attempts=self._settings.agent.max_attempts,
             )
+            _add_usage(connection, job, error.usage)
         hint = f" ({error.hint})" if error.hint else ""
         self._tell(EventKind.TROUBLE, job.turn, f"agent {error.kind}: {error}{hint}")
 
@@ -184,6 +183,16 @@ def _batch(
         previous_summary=turns.summary_before(connection, turn),
         earlier_titles=turns.observation_titles(connection, turn),
         wants_summary=wants_summary,
+    )
+
+
+def _add_usage(connection: Connection, job: _Job, usage: base.Usage) -> None:
+    turns.add_usage(
+        connection,
+        job.turn.session_id,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost_usd=usage.cost_usd,
     )
 
 
