@@ -39,14 +39,19 @@ def database(settings: Settings) -> Iterator[Database]:
     made.close()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the reports of tests that run the real CLI."""
+    for item in items:
+        if item.get_closest_marker("cli"):
+            item.user_properties.append(("real CLI", True))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many tests ran the real Claude Code CLI: a suite without them would prove little."""
-    outcomes = ("passed", "failed", "error")
-    ran = [
-        report
-        for outcome in outcomes
-        for report in terminalreporter.stats.get(outcome, [])
-        if "cli" in getattr(report, "keywords", {}) and report.when == "call"
-    ]
-    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "cli" in report.keywords]
-    terminalreporter.write_line(f"real Claude Code CLI: {len(ran)} tests ran, {len(skipped)} skipped")
+
+    def count(*outcomes: str) -> int:
+        reports = [report for outcome in outcomes for report in terminalreporter.stats.get(outcome, [])]
+        return sum(("real CLI", True) in report.user_properties for report in reports)
+
+    ran, skipped = count("passed", "failed"), count("skipped")
+    terminalreporter.write_line(f"real Claude Code CLI: {ran} tests ran, {skipped} skipped")

@@ -242,6 +242,7 @@ def test_the_factory_makes_what_is_named(tmp_path: Path) -> None:
         (None, "authentication_failed", "Not logged in", "api_error", "login", False),
         (400, "billing_error", "Credit balance is too low", "api_error", "refused", False),
         (400, "invalid_request", "Prompt is too long", "prompt_too_long", "refused", True),
+        (None, "invalid_request", "Haiku can't help with this", "api_error", "refused", True),  # stopped by a filter
         (None, "server_error", "Request timed out. If the API is slow", "api_error", "timeout", True),
         (None, "server_error", "Connection refused", "api_error", "unreachable", True),
         (None, "", "", "error_max_turns", "unreadable", True),

@@ -160,6 +160,15 @@ def test_numbers_become_ids(numbers: str, ids: tuple[str, ...]) -> None:
     assert one(observed(f"<title>T</title><tool_uses>{numbers}</tool_uses>")).tool_use_ids == ids
 
 
+@pytest.mark.parametrize("broken", ["</narrative>", "</observation>", "</narrative></observation>"])
+def test_an_unclosed_part_does_not_swallow_the_next_block(broken: str) -> None:
+    whole = "<observation><title>{}</title><narrative>N{}</narrative></observation>\n"
+    text = whole.format("A", 1).replace(broken, "") + whole.format("B", 2) + "<summary><request>R</request></summary>"
+    observations, summary = replies.read(text, WANTED)
+    assert [(o.title, o.narrative) for o in observations] == [("A", "N1"), ("B", "N2")]
+    assert summary == Summary(request="R")
+
+
 def test_several_observations_keep_their_order_and_bounds() -> None:
     text = "".join(observed(f"<title>T{n}</title>") for n in range(80))
     observations, summary = replies.read(text, UNWANTED)

@@ -193,11 +193,12 @@ async def _ask(client: ClaudeSDKClient, prompt: str) -> _Answer:
         elif isinstance(message, ResultMessage) and own_uuid in (message.user_message_uuids or [own_uuid]):
             usage = _usage(message)
             # A fault of the API is no exception here but a "success" with `is_error` set.
-            if message.is_error or fault:
+            if message.is_error or (fault and not texts):
                 ending = message.subtype if message.subtype != "success" else message.terminal_reason
                 error = faults.of_result(message.api_error_status, fault, message.result or "", ending or "")
                 error.usage = usage
                 raise error
+            # Joined by nothing: the CLI has an answer that hit the token limit continued in mid-word.
             return _Answer("".join(texts), usage)
     raise faults.crashed("it ended without an answer")
 

@@ -20,7 +20,8 @@ OWN = {
     # Titles, updates, telemetry: with this set a batch is exactly one request.
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_AUTOUPDATER": "1",
-    # The one thing that leaks into requests although no source of settings is read.
+    # The user's auto-memory is put into requests although no source of settings is read. Either of the two
+    # keeps it out today, and the second one would keep out CLAUDE.md too.
     "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
     "CLAUDE_CODE_DISABLE_CLAUDE_MDS": "1",
     # `thinking={"type": "disabled"}` is ignored for current models; this is not.

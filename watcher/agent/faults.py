@@ -38,9 +38,10 @@ def of_result(status: int | None, name: str, prose: str, ending: str) -> AgentEr
         return AgentError(f"the account's rate limit is reached{code}", kind="rate_limit")
     if status is not None and status >= 500:
         return AgentError(f"the API is overloaded or down{code}", kind="overloaded")
-    if status is not None:
-        # May lie in the batch alone (too long, filtered), so the next one is worth its try.
-        return AgentError(f"the API refused the request{code}: {ending}", kind="refused")
+    if status is not None or name == "invalid_request":
+        # May lie in this batch alone (too long, or not to a safety filter's liking): others are worth their try.
+        why = "" if ending == "api_error" else f": {ending}"
+        return AgentError(f"the API refused the request{code}{why}", kind="refused")
     if ending != "api_error":
         return AgentError(f"the model's answer ended early: {ending}", kind="unreadable")
     if "timed out" in prose:

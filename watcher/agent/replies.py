@@ -135,7 +135,7 @@ def _value(block: _Block, name: str, text: str, start: int) -> tuple[int, str]:
     if closing:
         # Another block's if that block opened such a field; else what looks like a block is only quoted.
         again = re.compile(rf"<{name}\b", re.IGNORECASE)
-        if not boundary:
+        if not boundary or not again.search(text, boundary.start(), closing.start()):
             return closing.end(), text[start : closing.start()]
     # Never closed: up to the next field, or to the end of the block.
     end = boundary.start() if boundary else len(text)

@@ -382,7 +382,9 @@ def _write_turns(connection: Connection, session_id: str, turns: dict[int, _Turn
         if turn.active_at:
             connection.execute(this.where(UserPrompt.ended_at_epoch < turn.active_at).values(ended_at_epoch=None))
         if turn.ended_at and turn.ended_at >= turn.active_at:
-            connection.execute(this.where(UserPrompt.ended_at_epoch.is_(None)).values(ended_at_epoch=turn.ended_at))
+            # A Stop flag may have said so already, a moment earlier; in the end it is the transcript's word.
+            earlier = UserPrompt.ended_at_epoch.is_(None) | (UserPrompt.ended_at_epoch < turn.ended_at)
+            connection.execute(this.where(earlier).values(ended_at_epoch=turn.ended_at))
 
 
 def _touch_session(connection: Connection, session_id: str, gathered: _Pass, *, now: int) -> None:

@@ -382,14 +382,14 @@ def _put_summary(
         "source": source,
         "agent": agent,
         "closing_at_epoch": turn.closing_at,
+        "created_at": iso(turn.last_at),
+        "created_at_epoch": turn.last_at,
         "updated_at_epoch": now,
     }
     statement = insert(SessionSummary).values(
         session_id=turn.session_id,
         project=turn.project,
         prompt_number=turn.number,
-        created_at=iso(turn.last_at),
-        created_at_epoch=turn.last_at,
         **values,
     )
     if source == SummarySource.AGENT:

@@ -18,7 +18,7 @@ from watcher.errors import UsageError
 from watcher.memory.models import FlagKind
 
 HOOKS = "hooks.jsonl"
-_TIME = re.compile(rb'"timestamp":"([0-9T:.\-]{19,26}(?:Z|[+-]\d\d:\d\d))"')
+_TIME = re.compile(rb'"timestamp": ?"([0-9T:.\-]{19,26}(?:Z|[+-]\d\d:\d\d))"')
 _FLAGS = {"Stop": FlagKind.FINALIZE, "SessionEnd": FlagKind.CLEANUP}
 
 
@@ -77,11 +77,15 @@ class Recording:
         return sum(path.stat().st_size for path in [self.path, *self.subagents])
 
     def lines(self) -> Iterator[RecordedLine]:
-        """Return every line of the session; one without a time has that of the line before it."""
+        """Return every line of the session, none before the line above it.
+
+        So a line without a time has that of the line before it, and the history that a fork copies is written when
+        the fork is made.
+        """
         for path in [self.path, *self.subagents]:
             at = self.started_at
             for data in path.read_bytes().splitlines(keepends=True):
-                at = _first_time(data) or at
+                at = max(at, _first_time(data))
                 yield RecordedLine(at, path, data)
 
 

@@ -1,0 +1,126 @@
+"""The command line as a user types it: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FIXTURES
+
+COMMANDS = ("install", "uninstall", "status", "context", "watch", "replay")
+
+
+def claude_mem(home: Path, *args: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "COLUMNS": "100",
+        **variables,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "watcher", *args],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=home,
+        env=environment,
+        check=False,
+    )
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    shown = claude_mem(tmp_path, "--help")
+    assert shown.returncode == 0
+    for command in COMMANDS:
+        assert command in shown.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_commands_help_has_examples(tmp_path: Path, command: str) -> None:
+    shown = claude_mem(tmp_path, command, "--help")
+    assert shown.returncode == 0
+    assert "Examples:" in shown.stdout
+    assert f"claude-mem {command}" in shown.stdout
+
+
+def test_version(tmp_path: Path) -> None:
+    assert claude_mem(tmp_path, "--version").stdout.startswith("claude-mem 0.")
+
+
+@pytest.mark.parametrize(
+    ("args", "variables", "code", "said"),
+    [
+        (["status"], {}, 1, "Try: claude-mem install"),
+        (["context"], {}, 1, "Try: claude-mem install"),
+        (["watch", "--stop"], {}, 1, "Try: claude-mem install"),
+        (["nonsense"], {}, 2, "No such command"),
+        (["replay"], {}, 2, "Missing argument"),
+        (["replay", "missing"], {}, 2, "no transcript at missing"),
+        (["replay", "missing", "--agent", "gpt"], {}, 2, "--agent claude or extractive"),
+        (["replay", "missing", "--speed", "-1"], {}, 2, "--speed"),
+        (["status"], {"CLAUDE_MEM_AGENT": "gpt"}, 2, "agents are claude, extractive"),
+        (["status"], {"CLAUDE_MEM_WATCH_SCAN_INTERVAL": "soon"}, 2, "CLAUDE_MEM_WATCH_SCAN_INTERVAL"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_a_hint(
+    tmp_path: Path, args: list[str], variables: dict[str, str], code: int, said: str
+) -> None:
+    finished = claude_mem(tmp_path, *args, **variables)
+    assert finished.returncode == code, finished
+    assert said in finished.stderr
+    assert finished.stdout == ""
+    assert "Traceback" not in finished.stderr
+    assert not (tmp_path / ".claude-mem").exists()
+
+
+def test_a_broken_settings_file_is_named(tmp_path: Path) -> None:
+    config = tmp_path / ".claude-mem" / "config.toml"
+    config.parent.mkdir()
+    config.write_text("[agent\nname = 1")
+    finished = claude_mem(tmp_path, "status")
+    assert finished.returncode == 2
+    assert "config.toml is not valid TOML" in finished.stderr
+
+
+def test_replay_context_and_status(tmp_path: Path) -> None:
+    replayed = claude_mem(tmp_path, "replay", str(FIXTURES / "ordinary"))
+    assert replayed.returncode == 0, replayed
+    assert "1 sessions" in replayed.stdout
+    context = claude_mem(tmp_path, "context", "--project", "/home/dev/tidytime")
+    assert context.stdout.startswith("# Memory of earlier sessions")
+    status = claude_mem(tmp_path, "status")
+    assert "1 completed" in status.stdout
+    assert "not running" in status.stdout
+
+
+def test_json_for_a_pipe(tmp_path: Path) -> None:
+    played = json.loads(claude_mem(tmp_path, "replay", str(FIXTURES / "ordinary"), "--json").stdout)
+    assert played["recordings"] == 1
+    assert played["tool_uses"]["observed"] == 12
+    context = json.loads(claude_mem(tmp_path, "context", "--project", "/home/dev/tidytime", "--json").stdout)
+    assert 0 < context["units"] <= 10_000
+    assert context["text"]
+    told = json.loads(claude_mem(tmp_path, "status", "--json").stdout)
+    assert told["watcher"]["running"] is False
+    assert told["sessions"] == {"active": 0, "completed": 1, "failed": 0}
+    assert told["last_summary"]["project"] == "/home/dev/tidytime"
+
+
+def test_a_project_of_which_nothing_is_known_is_said(tmp_path: Path) -> None:
+    claude_mem(tmp_path, "replay", str(FIXTURES / "ordinary"))
+    finished = claude_mem(tmp_path, "context", "--project", "/nowhere")
+    assert finished.returncode == 1
+    assert "nothing is remembered of /nowhere" in finished.stderr
+    assert "Try: claude-mem context --project /home/dev/tidytime" in finished.stderr
+
+
+def test_a_pipe_gets_no_colours(tmp_path: Path) -> None:
+    claude_mem(tmp_path, "replay", str(FIXTURES / "ordinary"))
+    assert "\x1b[" not in claude_mem(tmp_path, "status").stdout
+    assert "\x1b[" not in claude_mem(tmp_path, "replay", str(FIXTURES / "ordinary"), "--speed", "50").stdout

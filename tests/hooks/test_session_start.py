@@ -1,0 +1,170 @@
+"""SessionStart prints what the sessions before did, once, and as late as the last of them needs."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+from contextlib import closing
+
+import pytest
+
+from tests.hooks.conftest import PROJECT, QUIET, TIMEOUT, World, epoch, payload
+
+SCRIPT = "session_start.py"
+TEXT = '# Was zuletzt geschah\n\n- Größe → 42 µm, 文\u2028🎉 "quoted"\n'
+PATIENT = "WAIT = 60.0"  # longer than any test may take: a hook that waits in vain is then seen
+ROUNDS = 5
+
+
+@pytest.fixture
+def patient(memory: World) -> World:
+    """A memory whose SessionStart hook would wait for longer than a test may take."""
+    memory.edit(SCRIPT, "WAIT = 2.0", PATIENT)
+    return memory
+
+
+def started(source: str = "startup", session_id: str = "s-1") -> bytes:
+    return payload(SCRIPT, session_id, source=source)
+
+
+@pytest.mark.parametrize("source", ["startup", "resume", "fork"])
+def test_prints_the_projects_context(watched: World, source: str) -> None:
+    watched.put_context(TEXT)
+    watched.put_context("Of another project.", project="/home/me/web")
+    before = epoch()
+    assert watched.run(SCRIPT, started(source)) == TEXT.encode()
+    (delivery,) = watched.execute("SELECT * FROM deliveries")
+    assert before <= delivery["delivered_at_epoch"] <= epoch()
+    assert (delivery["session_id"], delivery["source"], delivery["project"]) == ("s-1", source, PROJECT)
+
+
+@pytest.mark.parametrize("source", ["clear", "compact", "", "something-new"])
+def test_prints_nothing_on_an_empty_page(watched: World, source: str) -> None:
+    watched.put_context(TEXT)
+    assert watched.run(SCRIPT, started(source)) == QUIET
+    assert not watched.execute("SELECT * FROM deliveries")
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "de_DE.ISO-8859-1"])
+def test_prints_utf8_whatever_the_locale(watched: World, locale: str) -> None:
+    watched.extra["LC_ALL"] = locale
+    watched.put_context(TEXT)
+    assert watched.run(SCRIPT) == TEXT.encode()
+
+
+def test_project_is_where_the_session_is_started(watched: World) -> None:
+    watched.extra["CLAUDE_PROJECT_DIR"] = PROJECT
+    watched.put_context(TEXT)
+    assert watched.run(SCRIPT, payload(SCRIPT, cwd="/elsewhere")) == TEXT.encode()
+
+
+def test_no_context_is_no_delivery(watched: World) -> None:
+    watched.put_context("")
+    assert watched.run(SCRIPT) == QUIET
+    assert not watched.execute("SELECT * FROM deliveries")
+    assert watched.log == ""
+
+
+def test_long_context_is_printed_whole(watched: World) -> None:
+    watched.put_context(TEXT * 20_000)
+    assert watched.run(SCRIPT) == TEXT.encode() * 20_000
+
+
+def test_hook_set_up_twice_prints_once(watched: World) -> None:
+    watched.put_context(TEXT)
+    for session in range(ROUNDS):
+        printed = watched.run_both(SCRIPT, started(session_id=f"s-{session}"))
+        assert sorted(printed) == sorted([QUIET, TEXT.encode()])
+    assert len(watched.execute("SELECT * FROM deliveries")) == ROUNDS
+
+
+def test_session_resumed_later_gets_it_again(watched: World) -> None:
+    watched.put_context(TEXT)
+    assert watched.run(SCRIPT) == TEXT.encode()
+    assert watched.run(SCRIPT, started("resume")) == TEXT.encode()
+    watched.execute("UPDATE deliveries SET delivered_at_epoch = delivered_at_epoch - 11000")
+    assert watched.run(SCRIPT, started("resume")) == TEXT.encode()
+
+
+def test_context_comes_even_from_a_locked_database(watched: World) -> None:
+    """The delivery cannot be written down then; better the context twice than never."""
+    watched.put_context(TEXT)
+    watched.edit("hook.py", "BUSY_TIMEOUT = 0.8", "BUSY_TIMEOUT = 0.1")
+    with closing(sqlite3.connect(watched.database, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        assert watched.run(SCRIPT) == TEXT.encode()
+    assert "database is locked" in watched.log
+
+
+def test_waits_for_the_session_that_just_ended(patient: World) -> None:
+    patient.put_context("Old.")
+    patient.raise_flag(ago=5_000)
+    with patient.running_watcher(), patient.started(SCRIPT) as process:
+        assert process.stdin is not None
+        process.stdin.write(started())
+        process.stdin.close()
+        process.stdin = None
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        patient.put_context(TEXT)
+        patient.execute("UPDATE flags SET lowered_at_epoch = raised_at_epoch + 1")
+        assert process.communicate(timeout=TIMEOUT) == (TEXT.encode(), b"")
+
+
+def test_waits_no_longer_than_it_may(watched: World) -> None:
+    watched.put_context("Old.")
+    watched.raise_flag()
+    assert watched.run(SCRIPT, timeout=8) == b"Old."
+    assert watched.log == ""
+
+
+@pytest.mark.parametrize(("project", "ago"), [("/home/me/web", 0), (PROJECT, 90_000), (PROJECT, -90_000)])
+def test_does_not_wait_for_flags_of_others_or_of_long_ago(patient: World, project: str, ago: int) -> None:
+    patient.put_context(TEXT)
+    patient.raise_flag(project, ago=ago)
+    with patient.running_watcher():
+        assert patient.run(SCRIPT) == TEXT.encode()
+
+
+@pytest.mark.parametrize("source", ["clear", "compact"])
+def test_does_not_wait_where_it_prints_nothing(patient: World, source: str) -> None:
+    patient.raise_flag()
+    with patient.running_watcher():
+        assert patient.run(SCRIPT, started(source)) == QUIET
+
+
+def test_does_not_wait_where_nobody_lowers_flags(patient: World) -> None:
+    patient.put_context(TEXT)
+    patient.raise_flag()
+    assert patient.run(SCRIPT) == TEXT.encode()
+    assert "claude-mem install" in patient.log
+
+
+def test_waits_for_the_watcher_it_started(patient: World) -> None:
+    patient.put_context("Old.")
+    patient.raise_flag()
+    lowers = "UPDATE flags SET lowered_at_epoch = 1; UPDATE contexts SET text = 'New.'"
+    code = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])"
+    script = f"sleep 0.3; {patient.python} -c '{code}' '{patient.database}' \"{lowers}\""
+    patient.name_launcher(patient.install_launcher(patient.user_home / "python", script))
+    assert patient.run(SCRIPT) == b"New."
+
+
+@pytest.mark.parametrize("source", ["startup", "clear"])
+def test_very_first_session_starts_a_watcher(world: World, source: str) -> None:
+    """It waits until there is a memory with tables, and not for anything in it."""
+    world.edit(SCRIPT, "WAIT = 2.0", PATIENT)
+    ready = World(world.python, world.user_home / "ready", world.plugin, world.user_home)
+    ready.create_database()
+    ready.put_context(TEXT)
+    script = f"sleep 0.2; : > '{world.database}'; sleep 0.2; mv '{ready.database}' '{world.database}'"
+    world.name_launcher(world.install_launcher(world.user_home / "python", script))
+    assert world.run(SCRIPT, started(source)) == (TEXT.encode() if source == "startup" else QUIET)
+    world.wait_started()
+    assert world.log == ""
+
+
+def test_gives_up_where_no_memory_appears(world: World) -> None:
+    world.name_launcher(world.install_launcher(world.user_home / "python", ""))
+    assert world.run(SCRIPT, timeout=8) == QUIET
+    assert "claude-mem install" in world.log

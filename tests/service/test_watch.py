@@ -1,0 +1,179 @@
+"""The watcher as a real process: its lock, its end, and what it finds without any hook."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.claude_cli import wait_until
+from tests.service.watcher_process import WatcherProcess
+from tests.transcript import lines
+
+A = "aaaaaaaa-0000-4000-8000-000000000000"
+B = "bbbbbbbb-0000-4000-8000-000000000000"
+
+
+def since_now(at: int) -> int:
+    """Return a time for `lines`, `at` milliseconds from now: what is older than the memory is left alone."""
+    return int(time.time() * 1000) - lines.BEGIN + at
+
+
+@pytest.fixture
+def watcher(tmp_path: Path) -> Iterator[WatcherProcess]:
+    with WatcherProcess(tmp_path) as process:
+        yield process
+
+
+def test_a_transcript_is_followed_without_any_hook(watcher: WatcherProcess) -> None:
+    watcher.projects.mkdir(parents=True)
+    watcher.start()
+    watcher.write(lines.prompt(since_now(0), "Go"), session=A)
+    watcher.wait_for_rows("SELECT prompt_text FROM user_prompts", [("Go",)])
+    watcher.write(lines.tool_use(since_now(1), "t"), lines.tool_result(since_now(2), "t"), session=A)
+    watcher.wait_for_rows("SELECT status FROM tool_uses", [("pending",)])
+    watcher.write(lines.words(since_now(3), "Renamed the parser to reader."), lines.turn_end(since_now(4)), session=A)
+    watcher.wait_for_rows("SELECT request, source FROM session_summaries", [("Go", "agent")])
+    watcher.wait_for_rows("SELECT status FROM tool_uses", [("observed",)])
+    assert "Renamed the parser" in watcher.run("context", "--project", "/home/dev/api").stdout
+    written = watcher.output.read_text()
+    for expected in ("started", "taken in", "finalized", "observed", "by extractive"):
+        assert expected in written
+
+
+def test_a_projects_folder_made_later_is_found(watcher: WatcherProcess) -> None:
+    watcher.environment["CLAUDE_MEM_WATCH_DISCOVER_INTERVAL"] = "0.2"
+    watcher.start()
+    watcher.write(lines.prompt(since_now(0), "Late"), session=A)
+    watcher.wait_for_rows("SELECT prompt_text FROM user_prompts", [("Late",)])
+
+
+def test_a_projects_folder_deleted_and_made_again_is_found(watcher: WatcherProcess) -> None:
+    watcher.environment["CLAUDE_MEM_WATCH_DISCOVER_INTERVAL"] = "0.2"
+    watcher.write(lines.prompt(since_now(0), "One"), session=A)
+    watcher.start()
+    watcher.wait_for_rows("SELECT prompt_text FROM user_prompts", [("One",)])
+    shutil.rmtree(watcher.projects)
+    watcher.write(lines.prompt(since_now(0), "Two"), session=B)
+    watcher.wait_for_rows("SELECT prompt_text FROM user_prompts ORDER BY id", [("One",), ("Two",)])
+
+
+def test_what_was_written_while_no_watcher_ran_comes_in(watcher: WatcherProcess) -> None:
+    watcher.start()
+    watcher.kill()
+    watcher.write(lines.turn(since_now(0), 1), session=A)
+    watcher.start()
+    watcher.wait_for_rows("SELECT request FROM session_summaries", [("Do number 1",)])
+
+
+def test_transcripts_from_before_the_memory_are_left_alone(watcher: WatcherProcess) -> None:
+    watcher.write(lines.turn(0, 1), session=A)  # an old one, resumed today
+    watcher.write(lines.turn(since_now(0), 2), session=A)
+    watcher.start()
+    watcher.wait_for_rows("SELECT prompt_text FROM user_prompts", [("Do number 2",)])
+
+
+def test_one_watcher_a_memory(watcher: WatcherProcess, tmp_path: Path) -> None:
+    watcher.start()
+    second = watcher.run("watch")
+    assert second.returncode == 1
+    assert "already runs" in second.stderr
+    assert "Try: claude-mem status" in second.stderr
+    by_hook = watcher.run("watch", "--until-idle")
+    assert (by_hook.returncode, by_hook.stdout, by_hook.stderr) == (0, "", "")
+    assert watcher.is_alive()
+    other = tmp_path / "other"
+    other.mkdir()
+    with WatcherProcess(other) as elsewhere:
+        assert elsewhere.start().is_alive()
+
+
+def test_a_killed_watcher_leaves_nothing_in_the_way(watcher: WatcherProcess) -> None:
+    watcher.start()
+    watcher.kill()
+    assert (watcher.memory / "data" / "watcher.lock").exists()
+    assert "not running" in watcher.run("status").stdout
+    watcher.start()
+    assert watcher.is_alive()
+    assert f"pid {watcher.pid}" in watcher.run("status").stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_a_signal_ends_it_cleanly(watcher: WatcherProcess, number: int) -> None:
+    watcher.start()
+    assert watcher.end(number) == 0
+    ((_, stopped_at, reason),) = watcher.runs()
+    assert stopped_at
+    assert reason == signal.Signals(number).name
+    assert "Traceback" not in watcher.output.read_text()
+
+
+def test_it_leaves_when_nothing_is_left_to_do(watcher: WatcherProcess) -> None:
+    watcher.environment |= {"CLAUDE_MEM_WATCH_EXIT_AFTER": "0.5", "CLAUDE_MEM_WATCH_SCAN_INTERVAL": "0.1"}
+    watcher.write(lines.turn(since_now(0), 1), session=A)
+    watcher.environment["CLAUDE_MEM_WATCH_IDLE_SESSION"] = "1"
+    watcher.start("--until-idle")
+    assert watcher.wait() == 0
+    assert watcher.rows("SELECT status, end_reason FROM sdk_sessions") == [("completed", "idle")]
+    assert watcher.runs()[0][2] == "idle"
+
+
+def test_it_stays_while_a_session_is_active(watcher: WatcherProcess) -> None:
+    watcher.environment |= {"CLAUDE_MEM_WATCH_EXIT_AFTER": "0.2", "CLAUDE_MEM_WATCH_SCAN_INTERVAL": "0.1"}
+    watcher.write(lines.turn(since_now(0), 1), session=A)
+    watcher.start("--until-idle")
+    watcher.wait_for_rows("SELECT status FROM sdk_sessions", [("active",)])
+    time.sleep(1.0)
+    assert watcher.is_alive()
+
+
+def test_in_the_background(watcher: WatcherProcess) -> None:
+    started = watcher.run("watch", "--background")
+    assert started.returncode == 0, started
+    assert "started (pid " in started.stdout
+    ((pid, _, _),) = watcher.runs()
+    assert f"already running (pid {pid})" in watcher.run("watch", "--background").stdout
+    assert f"stopped (pid {pid})" in watcher.run("watch", "--stop").stdout
+    assert "no watcher runs" in watcher.run("watch", "--stop").stdout
+    assert "watching" in (watcher.memory / "logs" / "watcher.log").read_text()
+
+
+def test_subagents_are_followed_with_their_session(watcher: WatcherProcess) -> None:
+    watcher.projects.mkdir(parents=True)
+    watcher.start()
+    transcript = watcher.write(lines.prompt(since_now(0), "Go"), session=A)
+    side = transcript.with_suffix("") / "subagents" / "agent-x1.jsonl"
+    side.parent.mkdir(parents=True)
+    side.write_bytes(lines.tool_use(since_now(50), "deep"))
+    watcher.wait_for_rows("SELECT session_id, agent_id, prompt_number FROM tool_uses", [(A, "x1", 1)])
+
+
+def test_a_project_folder_that_is_renamed_is_found(watcher: WatcherProcess) -> None:
+    watcher.environment["CLAUDE_MEM_WATCH_DISCOVER_INTERVAL"] = "0.2"
+    transcript = watcher.write(lines.prompt(since_now(0), "Go"), session=A)
+    watcher.start()
+    watcher.wait_for_rows("SELECT prompt_text FROM user_prompts", [("Go",)])
+    moved = transcript.parent.rename(transcript.parent.with_name("moved"))
+    watcher.write(lines.prompt(since_now(5), "On"), session=A, project=moved.name)
+    watcher.wait_for_rows("SELECT prompt_text FROM user_prompts ORDER BY id", [("Go",), ("On",)])
+
+
+def test_a_locked_database_is_only_a_delay(watcher: WatcherProcess) -> None:
+    watcher.projects.mkdir(parents=True)
+    watcher.start()
+    holder = sqlite3.connect(watcher.memory / "data" / "claude-mem.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    watcher.write(lines.prompt(since_now(0), "Waiting"), session=A)
+    time.sleep(1.0)
+    holder.execute("ROLLBACK")
+    holder.close()
+    watcher.wait_for_rows("SELECT prompt_text FROM user_prompts", [("Waiting",)])
+    assert watcher.is_alive()
+    wait_until(lambda: "taken in" in watcher.output.read_text())
