@@ -11,3 +11,29 @@ BIN := .venv/bin
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+demo: .venv/.installed  ## play a recorded session, and show what the next one would read
+	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && export CLAUDE_MEM_HOME="$$home" && \
+	$(BIN)/claude-mem replay fixtures/ordinary && \
+	printf '\nThe next session in that project reads at its start:\n\n' && \
+	$(BIN)/claude-mem context --project /home/dev/tidytime
+
+test: .venv/.installed  ## the whole suite, with the real Claude Code CLI on loopback
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed  ## style, types, and which room may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: .venv/.installed  ## every figure as a ratio to a baseline of the same run
+	$(BIN)/python -m benchmarks
+
+lock: .venv/.installed  ## resolve the dependencies anew, for every platform
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		--python-version 3.11 --extra dev --upgrade pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist build

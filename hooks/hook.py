@@ -1,0 +1,165 @@
+"""Owns what every hook shares: its event, the home, the database, the log, and ending well.
+
+A hook runs under whatever `python3` there is, from 3.9 on, with the standard library alone (`-I -S`), while Claude
+Code waits for it: so it imports little. `import json` costs as much as Python's own start; SQLite reads JSON too.
+Whatever goes wrong, a hook says nothing but what Claude Code expects, ends with 0, and leaves a line in hooks.log.
+"""
+
+import os
+import time
+
+QUIET = b'{"continue": true, "suppressOutput": true}'
+BUSY_TIMEOUT = 0.8  # seconds to wait for a writer; all SessionEnd hooks of a plugin have 1.5 s together
+SAME_EVENT = 10_000  # milliseconds within which the same event again is the same hook set up twice
+MAX_LOG = 1_000_000  # bytes, before hooks.log is put aside as hooks.log.1
+
+# A plugin and settings.json may both set up the same hook. Claude Code then runs both, at the same time and with the
+# same bytes on stdin, so the second is recognised here. Newest rows first: there may be many, and events are long.
+_RAISE = """
+INSERT INTO flags (session_id, kind, project, event, raised_at_epoch)
+SELECT :session_id, :kind, :project, :event, :now
+WHERE NOT EXISTS (
+    SELECT 1 FROM (SELECT * FROM flags ORDER BY id DESC LIMIT 100)
+    WHERE session_id = :session_id AND kind = :kind AND event = :event
+        AND raised_at_epoch BETWEEN :now - :same AND :now + :same
+)
+"""
+
+
+class Event:
+    """What Claude Code tells a hook: the JSON as it came, and what is needed of it."""
+
+    __slots__ = ("cwd", "json", "now", "project", "session_id", "source", "transcript_path")
+
+    def __init__(self, json: str) -> None:
+        self.json = json
+        self.now = int(time.time() * 1000)  # milliseconds since 1970
+        fields = _extract(json, ("session_id", "transcript_path", "cwd", "source"))
+        self.session_id, self.transcript_path, self.cwd, self.source = fields
+        if not self.session_id:
+            raise ValueError("the event has no session_id")
+        # The event's cwd follows `cd`; this variable keeps the folder that the session was started in.
+        started_in = os.environ.get("CLAUDE_PROJECT_DIR", "")
+        self.project = os.fsencode(started_in).decode("utf-8", "replace") or self.cwd
+
+
+def run(name: str, act: object) -> None:
+    """Do what a hook does and end the process: print what `act(event)` returns (bytes), or the quiet answer."""
+    answer = QUIET
+    try:
+        raw = _stdin()
+        # The memory's own agent is a Claude Code too. It must not remember itself.
+        if not os.environ.get("CLAUDE_MEM_INSIDE"):
+            answer = act(Event(raw.decode("utf-8", "replace"))) or QUIET
+    except BaseException as error:  # noqa: BLE001
+        log(name, error)
+    try:
+        while answer:
+            answer = answer[os.write(1, answer) :]
+    finally:
+        # Not by way of the interpreter's own end: that takes time and may complain on stderr. The connection stays
+        # open on purpose, since closing the last one makes SQLite write its whole log back to disk.
+        os._exit(0)
+
+
+def attempt(name: str, function: object, *arguments: object) -> object:
+    """Return what a function returns, or None and a line in the log: what comes after it matters all the same."""
+    try:
+        return function(*arguments)
+    except Exception as error:  # noqa: BLE001
+        log(name, error)
+        return None
+
+
+def home() -> str:
+    """Return the folder of the memory."""
+    chosen = os.environ.get("CLAUDE_MEM_HOME") or os.path.join("~", ".claude-mem")
+    return os.path.abspath(os.path.expanduser(chosen))
+
+
+def database() -> str:
+    """Return the path of the database, which need not exist."""
+    return os.path.join(home(), "data", "claude-mem.db")
+
+
+def connect() -> object:
+    """Open the database, which is never created here; each statement is a transaction of its own."""
+    path = database().replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    if os.name == "nt":
+        path = path.replace("\\", "/")
+        path = path if path.startswith("//") else "/" + path
+    try:
+        connection = _sqlite().connect(
+            "file://" + path + "?mode=rw", timeout=BUSY_TIMEOUT, isolation_level=None, uri=True
+        )
+    except Exception as error:
+        raise OSError(f"cannot open {database()} ({error}); to create it: claude-mem install") from error
+    # A flag lost to a power cut is no loss, the transcript being there: no need to wait for the disk.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+def raise_flag(event: Event, kind: str) -> None:
+    """Raise one flag, once."""
+    values = {"session_id": event.session_id, "kind": kind, "project": event.project, "event": event.json}
+    connect().execute(_RAISE, {**values, "now": event.now, "same": SAME_EVENT})
+
+
+def log(name: str, problem: object) -> None:
+    """Write one line to hooks.log; where that fails too, nobody can be told."""
+    try:
+        what = f"{type(problem).__name__}: {problem}" if isinstance(problem, BaseException) else str(problem)
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        line = f"{moment} {name} {' '.join(what.split())[:1000]}\n"
+        path = os.path.join(folder("logs"), "hooks.log")
+        descriptor = open_log(path)
+        if os.fstat(descriptor).st_size > MAX_LOG:
+            os.close(descriptor)
+            os.replace(path, path + ".1")
+            descriptor = open_log(path)
+        os.write(descriptor, line.encode("utf-8", "backslashreplace"))
+        os.close(descriptor)
+    except BaseException:  # noqa: BLE001, S110
+        pass
+
+
+def open_log(path: str) -> int:
+    """Open a file for appending, created for its owner's eyes only; return its descriptor."""
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+
+def folder(name: str) -> str:
+    """Return a folder of the home; both are created where needed, for their owner only (0700)."""
+    path = os.path.join(home(), name)
+    if not os.path.isdir(path):
+        os.makedirs(home(), 0o700, exist_ok=True)
+        os.makedirs(path, 0o700, exist_ok=True)
+    return path
+
+
+def _stdin() -> bytes:
+    chunks = []
+    while True:
+        chunk = os.read(0, 1 << 20)
+        if not chunk:
+            return b"".join(chunks)
+        chunks.append(chunk)
+
+
+def _extract(json: str, keys: tuple) -> list:
+    """Return the texts under some keys of a JSON object; empty where there is none."""
+    connection = _sqlite().connect(":memory:")
+    # A lone surrogate in the JSON is no UTF-8 any more, and no reason to give up.
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    columns = ", ".join(f"json_extract(:json, '$.{key}')" for key in keys)
+    row = connection.execute(f"SELECT {columns}", {"json": json}).fetchone()
+    return [value if isinstance(value, str) else "" for value in row]
+
+
+def _sqlite() -> object:
+    """Return SQLite's module: the compiled one, since `sqlite3` around it adds dates, at a price in time."""
+    try:
+        import _sqlite3 as sqlite
+    except ImportError:
+        import sqlite3 as sqlite
+    return sqlite

@@ -1,0 +1,80 @@
+"""Gives a new session what the ones before it in its project did. Run by Claude Code at SessionStart.
+
+What a SessionStart hook prints reaches the model before the first request, which waits for it; the screen does not.
+"""
+
+import sys
+import time
+
+sys.path.insert(0, __file__[: -len("session_start.py")])  # `-I` leaves a script's own folder out
+
+import hook
+import launch
+
+SOURCES = ("startup", "resume", "fork")  # after clear the user wants an empty page; compact keeps what it needs
+WAIT = 2.0  # seconds to wait at most for the session before to be summarised
+POLL_INTERVAL = 0.02  # seconds
+FORGOTTEN = 60_000  # milliseconds after which nobody waits for a flag to be lowered
+
+# Only flags raised before this session began: others of the same project may well go on raising theirs.
+_AWAITED = """
+SELECT EXISTS (SELECT 1 FROM contexts),
+    EXISTS (
+        SELECT 1 FROM flags
+        WHERE lowered_at_epoch IS NULL AND project = :project AND raised_at_epoch BETWEEN :now - :forgotten AND :now
+    )
+"""
+# Of a hook that is set up twice, the one that writes this row prints.
+_CLAIM = """
+INSERT INTO deliveries (session_id, source, project, delivered_at_epoch)
+SELECT :session_id, :source, :project, :now
+WHERE NOT EXISTS (
+    SELECT 1 FROM deliveries
+    WHERE session_id = :session_id AND source = :source AND delivered_at_epoch BETWEEN :now - :same AND :now + :same
+)
+"""
+
+
+def remember(event: hook.Event) -> "bytes | None":
+    """Return the project's context, None where there is none or another hook prints it."""
+    has_watcher = bool(hook.attempt("SessionStart", launch.ensure_watcher, "SessionStart"))
+    if event.source not in SOURCES:
+        return None
+    connection = _up_to_date(event, time.monotonic() + (WAIT if has_watcher else 0.0))
+    connection.text_factory = bytes  # UTF-8 as it is stored, whatever the locale
+    row = connection.execute("SELECT text FROM contexts WHERE project = ?", (event.project,)).fetchone()
+    if row is None or not row[0]:
+        return None
+    # Where the database stays locked, better the context twice than never.
+    is_mine = hook.attempt("SessionStart", _claim, connection, event)
+    return None if is_mine is False else row[0]
+
+
+def _up_to_date(event: hook.Event, deadline: float) -> object:
+    """Return a connection once the session that ended a moment ago is summarised, or it is too late to wait.
+
+    A watcher that was just started may still be creating the database, or its tables.
+    """
+    asked = {"project": event.project, "now": event.now, "forgotten": FORGOTTEN}
+    connection = None
+    while True:
+        try:
+            connection = connection or hook.connect()
+            awaited = connection.execute(_AWAITED, asked).fetchone()[1]
+        except Exception:
+            if time.monotonic() >= deadline:
+                raise
+            connection = None
+        else:
+            if not awaited or time.monotonic() >= deadline:
+                return connection
+        time.sleep(POLL_INTERVAL)
+
+
+def _claim(connection: object, event: hook.Event) -> bool:
+    """Say whether it is this hook that is to print."""
+    values = {"session_id": event.session_id, "source": event.source, "project": event.project}
+    return connection.execute(_CLAIM, {**values, "now": event.now, "same": hook.SAME_EVENT}).rowcount == 1
+
+
+hook.run("SessionStart", remember)
