@@ -282,3 +282,16 @@ def test_words_are_bounded() -> None:
     _, summary = digest(replace(TURN, prompts=("p" * 9_999,), closing_text="I did a thing. " * 999 + "x" * 9_999))
     assert all(len(value) <= 1_200 for value in summary.values())
     assert wording.joined(["a" * 2_000], 100) == "a" * 99 + "…"
+
+
+def test_next_steps_are_told_without_their_label() -> None:
+    batch = Batch(
+        project="/p",
+        prompts=("Commit it.",),
+        tool_uses=(),
+        closing_text="Committed. Next: tag the release. What is left: fractions are still refused.",
+    )
+    summary = ExtractiveAgent().digest(batch).summary
+    assert summary is not None
+    assert summary.next_steps == "tag the release. What is left: fractions are still refused."
+    assert summary.completed == "Committed."

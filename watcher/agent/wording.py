@@ -15,7 +15,7 @@ from watcher.agent.base import ObservationType
 _NEXT = re.compile(
     r"""
       \bnext\b(?!\.?js|-gen|door) | \bto-?do\b | \bremain(s|ing)?\b | \bfollow[- ]?ups?\b
-    | \bstill\ (need|to|fail|open|miss|has|have|must|unfinished) | \b(needs?|ha(s|ve))\ to\ be\b | \bleft\ to\ do\b
+    | \bstill\ (need|to|fail|open|miss|has|have|must|unfinished) | \b(needs?|ha(s|ve))\ to\ be\b | \bleft\ to\ do\b | \bwhat(\ is|'s)\ left\b
     | \b(you|we|I)('ll|\ will)?\ (should|could|must|may\ want\ to|might\ want\ to|(still\ )?need\ to)\b
     | \b(should|must)\ (still|also|then|be\ (added|done|fixed|checked|updated|tested|removed|moved|reviewed|written))\b
     | \b(want|shall|should)\ (me|I|we)\b.*\? | \blet\ me\ know\ if\b | \bnot\ (yet|done) | \bconsider\ \w+ing\b
@@ -49,6 +49,7 @@ _TYPES = (
     (ObservationType.REFACTOR, r"\b(refactor|renam|clean|simplif|reorgani|restructur|extract|split|move|tidy|重构)"),
     (ObservationType.FEATURE, r"\b(add|implement|new|create|build|introduce|support|write|make|ergänz|ajout|添加)"),
 )
+_NEXT_LABEL = re.compile(r"(?i)^(next( steps?)?|to-?do)\s*:\s*(?=\S)")
 _GREETING = re.compile(r"(?i)^(done|great|perfect|sure|ok(ay)?|all set|certainly|of course)[.!,]*$")
 
 
@@ -68,7 +69,7 @@ def closing(text: str) -> Closing:
     next_steps: list[str] = []
     for sentence, is_todo in _statements(text):
         if is_todo or _NEXT.search(sentence):
-            next_steps.append(sentence)
+            next_steps.append(_NEXT_LABEL.sub("", sentence))
         elif _LEARNED.search(sentence):
             learned.append(sentence)
         elif not sentence.endswith("?"):
