@@ -6,6 +6,7 @@ same CLI; hooks and watcher are the processes that they are for a user. Only the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -145,3 +146,32 @@ def test_the_watcher_ends_when_told_to(world: World) -> None:
     assert f"stopped (pid {pid})" in world.claude_mem("watch", "--stop")
     assert world.processes() == []
     assert world.rows("SELECT stop_reason FROM watchers") == [("SIGTERM",)]
+
+
+def test_after_an_install_no_plugin_is_needed(world: World) -> None:
+    assert "add" in world.claude_mem("install")
+    world.say(FIRST, plugin=())
+    world.say(SECOND, plugin=())
+    assert is_about(last_request(world), CLOSING) or is_about(last_request(world), AGENT_SUMMARY["learned"])
+    assert "nothing to change" in world.claude_mem("install")
+    assert len(world.watchers()) == 1
+    world.claude_mem("uninstall")
+    assert world.processes() == []
+    world.say(SECOND, plugin=())
+    assert not is_about(last_request(world), "Memory of earlier sessions")
+    assert world.rows("SELECT count(*) FROM sdk_sessions") == [(2,)]
+
+
+def test_installed_and_as_a_plugin_at_once_nothing_is_there_twice(world: World) -> None:
+    world.claude_mem("install")
+    world.say(FIRST)
+    world.say(SECOND)
+    assert json.dumps(last_request(world)).count("Memory of earlier sessions") == 1
+    wait_for_agent_summary(world, sessions=2)
+    world.wait_for_rows(
+        "SELECT kind, count(*) FROM flags WHERE lowered_at_epoch IS NOT NULL GROUP BY kind",
+        [("cleanup", 2), ("finalize", 2)],
+    )
+    assert world.rows("SELECT count(*) FROM session_summaries") == [(2,)]
+    assert world.rows("SELECT count(*) FROM tool_uses") == [(2,)]
+    assert len(world.watchers()) == 1

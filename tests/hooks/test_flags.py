@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.hooks.conftest import PROJECT, QUIET, World, epoch, payload
@@ -41,6 +43,13 @@ def test_project_is_where_the_session_was_started(watched: World) -> None:
     watched.run("stop.py", payload("stop.py", cwd="/home/me/où/deeper"))
     (flag,) = watched.execute("SELECT project FROM flags")
     assert flag["project"] == "/home/me/où"
+
+
+def test_project_whose_name_is_no_utf8(watched: World) -> None:
+    watched.extra["CLAUDE_PROJECT_DIR"] = os.fsdecode(b"/home/me/o\xf9")
+    watched.run("stop.py")
+    (flag,) = watched.execute("SELECT project FROM flags")
+    assert flag["project"] == "/home/me/o\ufffd"
 
 
 @pytest.mark.parametrize(("script", "kind"), KINDS)

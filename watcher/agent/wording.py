@@ -15,7 +15,8 @@ from watcher.agent.base import ObservationType
 _NEXT = re.compile(
     r"""
       \bnext\b(?!\.?js|-gen|door) | \bto-?do\b | \bremain(s|ing)?\b | \bfollow[- ]?ups?\b
-    | \bstill\ (need|to|fail|open|miss|has|have|must|unfinished) | \b(needs?|ha(s|ve))\ to\ be\b | \bleft\ to\ do\b | \bwhat(\ is|'s)\ left\b
+    | \bstill\ (need|to|fail|open|miss|has|have|must|unfinished)
+    | \b(needs?|ha(s|ve))\ to\ be\b | \bleft\ to\ do\b | \bwhat(\ is|'s)\ left\b
     | \b(you|we|I)('ll|\ will)?\ (should|could|must|may\ want\ to|might\ want\ to|(still\ )?need\ to)\b
     | \b(should|must)\ (still|also|then|be\ (added|done|fixed|checked|updated|tested|removed|moved|reviewed|written))\b
     | \b(want|shall|should)\ (me|I|we)\b.*\? | \blet\ me\ know\ if\b | \bnot\ (yet|done) | \bconsider\ \w+ing\b

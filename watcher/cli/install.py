@@ -33,7 +33,7 @@ def install(as_json: AsJSON = False, dry_run: DryRun = False) -> None:
 
         claude-mem install --dry-run
 
-        CLAUDE_CONFIG_DIR=~/work/.claude claude-mem install
+        CLAUDE_CONFIG_DIR=~/.claude-office claude-mem install
     """
     from watcher.service import install as room  # heavy: only where it is used
 
