@@ -13,26 +13,6 @@ from filelock import BaseFileLock, FileLock
 
 WINDOWS = sys.platform == "win32"
 
-# What Claude Code tells the hooks of one session, and the watcher with them when a hook starts it: true of that
-# session only, while the watcher serves them all.
-SESSION_VARIABLES = (
-    "CLAUDECODE",
-    "CLAUDE_CODE_CHILD_NOTES_DIR",
-    "CLAUDE_CODE_CHILD_SESSION",
-    "CLAUDE_CODE_ENTRYPOINT",
-    "CLAUDE_CODE_MESSAGING_SOCKET",
-    "CLAUDE_CODE_MESSAGING_TOKEN",
-    "CLAUDE_CODE_SESSION_ATTENDED",
-    "CLAUDE_CODE_SESSION_ID",
-    "CLAUDE_CODE_SSE_PORT",
-    "CLAUDE_EFFORT",
-    "CLAUDE_ENV_FILE",
-    "CLAUDE_PID",
-    "CLAUDE_PLUGIN_DATA",
-    "CLAUDE_PLUGIN_ROOT",
-    "CLAUDE_PROJECT_DIR",
-)
-
 
 def make_private_folder(path: Path) -> None:
     """Create a folder, and its parents, that only its owner can enter (0700)."""
@@ -106,8 +86,3 @@ if sys.platform == "win32":
     _DETACHED = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
 else:
     _DETACHED = 0
-
-
-def environment_of_no_session(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without what Claude Code said in it of one session."""
-    return {name: value for name, value in environment.items() if name not in SESSION_VARIABLES}

@@ -12,7 +12,7 @@ import pytest
 from tests.claude_cli import clean_environment, run_cli
 from tests.hooks.conftest import EVENTS
 from watcher import __version__, resources
-from watcher.service.install import SCRIPTS
+from watcher.service.claude_settings import SCRIPTS
 
 ROOT = resources.plugin_root()
 NOWHERE = "http://127.0.0.1:9"  # no request is needed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 
 import typer
@@ -18,12 +19,17 @@ app = typer.Typer(
     name="claude-mem",
     help="Persistent memory for Claude Code: what a session did, the next one knows.",
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (install, status, context, watch, replay, uninstall):
-    app.command()(command)
+for _command in (install, status, context, watch, replay, uninstall):
+    _text = inspect.cleandoc(_command.__doc__ or "")
+    # "\b" keeps the lines of the examples as they are.
+    app.command(
+        help=_text.replace("\nExamples:\n", "\n\b\nExamples:\n"),
+        short_help=" ".join(_text.split("\n\n")[0].split()),
+    )(_command)
 
 
 def _print_version(wanted: bool) -> None:

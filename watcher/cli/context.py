@@ -22,7 +22,6 @@ def context(
 
     Examples:
         claude-mem context
-
         claude-mem context --project ~/code/api
     """
     from watcher.memory import recollection

@@ -30,9 +30,7 @@ def install(as_json: AsJSON = False, dry_run: DryRun = False) -> None:
 
     Examples:
         claude-mem install
-
         claude-mem install --dry-run
-
         CLAUDE_CONFIG_DIR=~/.claude-office claude-mem install
     """
     from watcher.service import install as room  # heavy: only where it is used
@@ -57,9 +55,7 @@ def uninstall(
 
     Examples:
         claude-mem uninstall
-
         claude-mem uninstall --purge
-
         claude-mem uninstall --purge --yes
     """
     from watcher.service import install as room  # heavy: only where it is used

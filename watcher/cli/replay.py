@@ -31,9 +31,7 @@ def replay(
 
     Examples:
         claude-mem replay fixtures/ordinary
-
         CLAUDE_MEM_HOME=/tmp/try claude-mem replay ~/.claude/projects/-home-me-api --agent extractive
-
         claude-mem replay fixtures/ordinary --speed 20
     """
     from watcher import agent

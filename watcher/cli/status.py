@@ -9,6 +9,7 @@ import typer
 
 from watcher import settings as settings_room
 from watcher.cli.style import ago, local_time, say, say_json
+from watcher.errors import ClaudeMemError
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -16,22 +17,25 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
     Examples:
         claude-mem status
-
         claude-mem status --json
     """
     from watcher.memory import figures, watchers
     from watcher.memory.database import Database
+    from watcher.service import presence
     from watcher.service.events import now
-    from watcher.service.presence import running_pid
 
     settings = settings_room.load()
     database = Database.existing(settings.database)
-    pid = running_pid(settings, database)
+    trouble = ""
+    try:
+        running = presence.running(settings)
+    except ClaudeMemError as error:
+        running, trouble = None, f"{error}; {error.hint}"
     with database.read() as connection:
         counts = figures.counts(connection)
         run = watchers.last_run(connection)
     told: dict[str, Any] = {
-        "watcher": {"running": pid is not None, "pid": pid, "last_run": asdict(run) if run else None},
+        "watcher": {"running": running is not None, "last_run": asdict(run) if run else None},
         "database": str(settings.database),
         "agent": settings.agent.name,
         **asdict(counts),
@@ -39,10 +43,10 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     if as_json:
         say_json(told)
         return
-    if pid is not None and run is not None:
-        _row("watcher", f"running (pid {pid}, heartbeat {ago(now() - run.heartbeat_at)})", colour="green")
+    if running is not None:
+        _row("watcher", f"running (pid {running.pid}, heartbeat {ago(now() - running.heartbeat_at)})", colour="green")
     else:
-        _row("watcher", "not running; the next session or prompt starts it", colour="yellow")
+        _row("watcher", trouble or "not running; the next session or prompt starts it", colour="yellow")
     _row("memory", str(settings.database))
     _row("agent", settings.agent.name)
     _row("sessions", _listed(counts.sessions))

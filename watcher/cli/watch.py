@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Annotated
 
@@ -18,7 +19,6 @@ from watcher.errors import ClaudeMemError
 from watcher.settings import Settings
 
 START_WAIT = 15.0  # seconds for a watcher in the background to report
-STOP_WAIT = 10.0  # seconds for it to end
 
 
 def watch(
@@ -34,9 +34,7 @@ def watch(
 
     Examples:
         claude-mem watch
-
         claude-mem watch --background
-
         claude-mem watch --stop
     """
     settings = settings_room.load()
@@ -74,33 +72,34 @@ def _run(settings: Settings, *, until_idle: bool) -> None:
 
 def _start(settings: Settings) -> None:
     from watcher.memory.database import Database
-    from watcher.service.presence import running_pid
+    from watcher.service import presence
 
-    database = Database.create(settings.database)
-    if (pid := running_pid(settings, database)) is not None:
-        say(f"already running (pid {pid})")
+    if (run := presence.running(settings)) is not None:
+        say(f"already running (pid {run.pid})")
         return
+    Database.create(settings.database).close()
     system.make_private_folder(settings.logs)
     log = settings.logs / "watcher.log"
     command = [sys.executable, "-P", "-m", "watcher", "watch", "--until-idle"]
     system.start_detached(command, environment=os.environ, log=log)
     deadline = time.monotonic() + START_WAIT
     while time.monotonic() < deadline:
-        if (pid := running_pid(settings, database)) is not None:
-            say(f"started (pid {pid}); it tells what it does in {log}")
-            return
+        with suppress(ClaudeMemError):  # its lock is taken a moment before its row is written
+            if (run := presence.running(settings)) is not None:
+                say(f"started (pid {run.pid}); it tells what it does in {log}")
+                return
         time.sleep(0.05)
     raise ClaudeMemError("the watcher did not start", hint=f"see {log}, or run: claude-mem watch")
 
 
 def _stop(settings: Settings) -> None:
     from watcher.memory.database import Database
-    from watcher.service.presence import running_pid
+    from watcher.service import presence
 
-    pid = running_pid(settings, Database.existing(settings.database))
-    if pid is None:
+    Database.existing(settings.database).close()
+    run = presence.running(settings)
+    if run is None:
         say("no watcher runs")
         return
-    if not system.end_process(pid, STOP_WAIT):
-        raise ClaudeMemError(f"the watcher (pid {pid}) does not end", hint=f"kill -9 {pid}; nothing is lost by it")
-    say(f"stopped (pid {pid})")
+    presence.end(run)
+    say(f"stopped (pid {run.pid})")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
-import orjson
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from watcher.memory.database import iso
@@ -122,15 +122,12 @@ def _session(row: Row[tuple[object, ...]]) -> Session:
 
 def _flag(row: Row[tuple[object, ...]]) -> RaisedFlag:
     """Read a flag; its event comes from outside and may hold anything."""
-    try:
-        event = orjson.loads(row.event)
-    except orjson.JSONDecodeError:
-        event = {}
-    said = event if isinstance(event, dict) else {}
+    said = _decode(row.event)
 
     def text(key: str) -> str:
         value = said.get(key)
-        return value if isinstance(value, str) else ""
+        # Half a surrogate pair, as Node writes it, is no text to anything further on.
+        return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
     return RaisedFlag(
         id=row.id,
@@ -142,3 +139,11 @@ def _flag(row: Row[tuple[object, ...]]) -> RaisedFlag:
         closing_text=text("last_assistant_message").strip(),
         reason=text("reason"),
     )
+
+
+def _decode(event: str) -> dict[str, object]:
+    try:
+        said = json.loads(event)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}

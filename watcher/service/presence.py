@@ -1,4 +1,4 @@
-"""Owns how others find the watcher: whether one runs, and how a hook can start one.
+"""Owns how others find the watcher: whether one runs, how to end it, and how a hook can start one.
 
 The lock says that one runs, its row which. A hook runs under any python3 and reads from the launcher file which
 Python has claude-mem installed.
@@ -11,22 +11,64 @@ import sys
 from filelock import Timeout
 
 from watcher import system
+from watcher.errors import ClaudeMemError
 from watcher.memory import watchers
 from watcher.memory.database import Database
+from watcher.memory.watchers import WatcherRun
 from watcher.settings import Settings
 
+STOP_WAIT = 10.0  # seconds for a watcher to end
 
-def running_pid(settings: Settings, database: Database) -> int | None:
-    """Return the pid of the watcher that serves this memory, None where none does."""
-    if not is_locked(settings):
+
+def running(settings: Settings) -> WatcherRun | None:
+    """Return the watcher that serves this memory, None where none does.
+
+    Raises:
+        ClaudeMemError: something else holds the watcher's lock.
+    """
+    if not _is_locked(settings):
         return None
+    database = Database.existing(settings.database)
     with database.read() as connection:
         run = watchers.last_run(connection)
-    # The lock is taken a moment before the row is written.
-    return run.pid if run is not None and run.stopped_at is None else None
+    database.close()
+    # The pid of a watcher that was killed may be another process's by now, which then began later than the watcher.
+    if run is None or run.stopped_at is not None or not system.process_is_alive(run.pid, run.started_at):
+        raise ClaudeMemError(
+            f"an unknown process holds {settings.lock}", hint="a watcher may be starting: try again in a moment"
+        )
+    return run
 
 
-def is_locked(settings: Settings) -> bool:
+def end(run: WatcherRun) -> None:
+    """End a watcher; what it was about to do, the next one does.
+
+    Raises:
+        ClaudeMemError: it does not end.
+    """
+    if not system.end_process(run.pid, STOP_WAIT):
+        raise ClaudeMemError(
+            f"the watcher (pid {run.pid}) does not end", hint=f"kill -9 {run.pid}; nothing is lost by it"
+        )
+
+
+def write_launcher(settings: Settings) -> None:
+    """Write down which Python runs this, for the hooks."""
+    if not launcher_is_current(settings):
+        system.make_private_file(settings.launcher)
+        settings.launcher.write_text(_launcher(), encoding="utf-8")
+
+
+def launcher_is_current(settings: Settings) -> bool:
+    """Say whether the hooks would start the watcher with this very Python."""
+    return settings.launcher.is_file() and settings.launcher.read_text(encoding="utf-8") == _launcher()
+
+
+def _launcher() -> str:
+    return sys.executable + "\n"
+
+
+def _is_locked(settings: Settings) -> bool:
     """Say whether a process holds the watcher's lock."""
     if not settings.lock.exists():
         return False
@@ -36,13 +78,3 @@ def is_locked(settings: Settings) -> bool:
             return False
     except Timeout:
         return True
-
-
-def write_launcher(settings: Settings) -> bool:
-    """Write down which Python runs this; say whether that is news."""
-    text = sys.executable + "\n"
-    if settings.launcher.is_file() and settings.launcher.read_text(encoding="utf-8") == text:
-        return False
-    system.make_private_file(settings.launcher)
-    settings.launcher.write_text(text, encoding="utf-8")
-    return True
