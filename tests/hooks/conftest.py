@@ -170,15 +170,26 @@ def _python(name: str, environment: Mapping[str, str]) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-@pytest.fixture(scope="session", params=["this", OLDEST])
+def _pythons() -> dict[str, str]:
+    """Return the Pythons that run the hooks: the tests' own and, where there is one, the oldest that is supported.
+
+    It is looked for on PATH, and where pyenv keeps those that are on no PATH. Ruff holds the hooks to its syntax anyway.
+    """
+    found = {"this": sys.executable}
+    kept = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    path = os.pathsep.join([*(str(folder) for folder in sorted(kept.glob("3.9.*/bin"))), os.environ["PATH"]])
+    if oldest := _python(OLDEST, {"PATH": path}):
+        found[OLDEST] = oldest
+    return found
+
+
+PYTHONS = _pythons()
+
+
+@pytest.fixture(scope="session", params=list(PYTHONS))
 def python(request: pytest.FixtureRequest) -> str:
-    """The Python that runs the hooks: the tests' own, and the oldest that is supported."""
-    if request.param == "this":
-        return sys.executable
-    path = _python(OLDEST, os.environ)
-    if not path:
-        pytest.skip(f"no {OLDEST} on PATH")
-    return path
+    """One of the Pythons that run the hooks."""
+    return PYTHONS[request.param]
 
 
 @pytest.fixture
