@@ -173,7 +173,7 @@ def _python(name: str, environment: Mapping[str, str]) -> str:
 def _pythons() -> dict[str, str]:
     """Return the Pythons that run the hooks: the tests' own and, where there is one, the oldest that is supported.
 
-    It is looked for on PATH, and where pyenv keeps those that are on no PATH. Ruff holds the hooks to its syntax anyway.
+    It is looked for where pyenv keeps those that are on no PATH, then on PATH. Ruff holds the hooks to its syntax too.
     """
     found = {"this": sys.executable}
     kept = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
