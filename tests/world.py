@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ import psutil
 
 from tests.claude_cli import ALLOW_TOOLS, Finished, clean_environment, run_print, seed_home, wait_until
 from tests.messages_api import MessagesAPI, Reply, Request
+from tests.rows import rows
 
 ROOT = Path(__file__).parent.parent
 PLUGIN = ("--plugin-dir", str(ROOT))
@@ -84,18 +84,7 @@ class World:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Return what a plain SQLite client sees; nothing while there is no database."""
-        path = self.memory / "data" / "claude-mem.db"
-        if not path.exists():
-            return []
-        connection = sqlite3.connect(path, timeout=10)
-        try:
-            return connection.execute(sql).fetchall()
-        except sqlite3.OperationalError as error:
-            if "no such table" in str(error):
-                return []
-            raise
-        finally:
-            connection.close()
+        return rows(self.memory / "data" / "claude-mem.db", sql)
 
     def wait_for_rows(self, sql: str, expected: list[tuple[Any, ...]], timeout: float = 30.0) -> None:
         """Wait until a query gives what is expected."""

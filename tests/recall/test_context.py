@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from watcher.memory import turns
+from watcher.memory import outcomes
 from watcher.memory.database import Database
-from watcher.memory.turns import ObservationFields, SummaryFields, Turn
+from watcher.memory.outcomes import ObservationFields, SummaryFields
+from watcher.memory.turns import Turn
 from watcher.recall.context import render, units
 from watcher.settings import ContextSettings
 
@@ -23,8 +24,8 @@ def remember(database: Database, number: int, summary: SummaryFields, observatio
         connection.exec_driver_sql(
             "INSERT OR IGNORE INTO sdk_sessions (session_id, started_at, started_at_epoch) VALUES ('s', '', 0)"
         )
-        turns.put_agent_summary(connection, turn, summary, agent="claude", now=at)
-        turns.put_observations(
+        outcomes.put_agent_summary(connection, turn, summary, agent="claude", now=at)
+        outcomes.put_observations(
             connection,
             turn,
             [

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Self
 
 from tests.claude_cli import wait_until
+from tests.rows import rows
 
 
 class WatcherProcess:
@@ -97,18 +97,7 @@ class WatcherProcess:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Return what a plain SQLite client sees; nothing while there is no such table."""
-        path = self.memory / "data" / "claude-mem.db"
-        if not path.exists():
-            return []
-        connection = sqlite3.connect(path, timeout=10)
-        try:
-            return connection.execute(sql).fetchall()
-        except sqlite3.OperationalError as error:
-            if "no such table" in str(error):
-                return []
-            raise
-        finally:
-            connection.close()
+        return rows(self.memory / "data" / "claude-mem.db", sql)
 
     def wait_for_rows(self, sql: str, expected: list[tuple[Any, ...]]) -> None:
         """Wait until a query gives what is expected."""

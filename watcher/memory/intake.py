@@ -1,4 +1,4 @@
-"""Owns taking records of a transcript into the database, each exactly once, together with the checkpoint.
+"""Owns taking records of a transcript into the database, each exactly once.
 
 Whatever is read twice comes in once: prompts are unique by the uuid of their entry and tool uses by their id, over
 all sessions. So a transcript can be read again from its start, and the history that a fork copies stays with the
@@ -8,137 +8,24 @@ session it was made in.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from watcher.memory.database import greatest, insert, iso
-from watcher.memory.models import (
-    BrokenLine,
-    Checkpoint,
-    SdkSession,
-    SessionStatus,
-    ToolUse,
-    ToolUseStatus,
-    UserPrompt,
+from watcher.memory.models import SdkSession, SessionStatus, ToolUse, ToolUseStatus, UserPrompt
+from watcher.memory.records import (
+    PromptRecord,
+    Record,
+    Source,
+    Taken,
+    TitleRecord,
+    ToolResultRecord,
+    ToolUseRecord,
+    TurnEndRecord,
+    WordsRecord,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PromptRecord:
-    """A human prompt."""
-
-    at: int  # epoch, as in every record
-    uuid: str
-    text: str
-    continues_turn: bool  # typed while the turn before was still running
-
-
-@dataclass(frozen=True, slots=True)
-class ToolUseRecord:
-    """A tool use; its result comes as a record of its own."""
-
-    at: int
-    tool_use_id: str
-    name: str
-    input: str
-    files_read: tuple[str, ...]
-    files_modified: tuple[str, ...]
-    is_skipped: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ToolResultRecord:
-    """What came of a tool use."""
-
-    at: int
-    tool_use_id: str
-    output: str
-    is_error: bool
-
-
-@dataclass(frozen=True, slots=True)
-class WordsRecord:
-    """Something the assistant said; the last of a turn are its closing words."""
-
-    at: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class TurnEndRecord:
-    """The transcript says that the turn is over."""
-
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class TitleRecord:
-    """The session's title; the last one counts."""
-
-    at: int
-    text: str
-
-
-Record = PromptRecord | ToolUseRecord | ToolResultRecord | WordsRecord | TurnEndRecord | TitleRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The transcript that records come from."""
-
-    path: str
-    session_id: str
-    agent_id: str = ""  # of the subagent whose transcript it is
-    transcript_path: str = ""  # of the session: the path itself, or the parent's for a subagent
-    cwd: str = ""  # as its first entries say
-
-    def started_in(self, cwd: str) -> Source:
-        """Return the source with its folder known."""
-        return replace(self, cwd=cwd)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a transcript is taken in: the fields of a position in it."""
-
-    file_id: str
-    offset: int
-    head_length: int
-    head_hash: str
-    marker_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenRecord:
-    """A line that is no entry."""
-
-    offset: int
-    length: int
-    line_hash: str
-    head: bytes
-    reason: str
-
-
-@dataclass(slots=True)
-class Taken:
-    """What of the records was new."""
-
-    prompts: int = 0
-    tool_uses: int = 0
-    results: int = 0
-    turn_ends: int = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.prompts or self.tool_uses or self.results or self.turn_ends)
-
-    def __iadd__(self, other: Taken) -> Taken:
-        self.prompts += other.prompts
-        self.tool_uses += other.tool_uses
-        self.results += other.results
-        self.turn_ends += other.turn_ends
-        return self
 
 
 @dataclass(slots=True)
@@ -183,19 +70,6 @@ class _Pass:
                 raise AssertionError("a prompt is written at once: what follows belongs to it")
 
 
-def checkpoint(connection: Connection, path: str) -> Progress | None:
-    """Return how far a transcript was taken in, if it ever was."""
-    row = connection.execute(select(Checkpoint.__table__).where(Checkpoint.path == path)).one_or_none()
-    if row is None:
-        return None
-    return Progress(row.file_id, row.offset, row.head_length, row.head_hash, row.marker_hash)
-
-
-def offsets(connection: Connection) -> dict[str, int]:
-    """Return the offset of every transcript ever taken in, by its path."""
-    return {row.path: row.offset for row in connection.execute(select(Checkpoint.path, Checkpoint.offset))}
-
-
 def take_in(connection: Connection, source: Source, records: Sequence[Record], *, now: int) -> Taken:
     """Write records in their order; only the new ones count."""
     taken = Taken()
@@ -219,47 +93,6 @@ def take_in(connection: Connection, source: Source, records: Sequence[Record], *
         _write_turns(connection, source.session_id, gathered.turns)
     _touch_session(connection, source.session_id, gathered, now=now)
     return taken
-
-
-def save_checkpoint(
-    connection: Connection, source: Source, progress: Progress, *, lines_taken: int, lines_skipped: int, now: int
-) -> None:
-    """Store how far a transcript was taken in; belongs into the transaction of what was.
-
-    `lines_taken` and `lines_skipped` are those of this step; the checkpoint adds them up.
-    """
-    values = {**asdict(progress), "session_id": source.session_id, "updated_at_epoch": now}
-    statement = insert(Checkpoint).values(
-        path=source.path, lines_taken=lines_taken, lines_skipped=lines_skipped, **values
-    )
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["path"],
-            set_={
-                **values,
-                "lines_taken": Checkpoint.lines_taken + lines_taken,
-                "lines_skipped": Checkpoint.lines_skipped + lines_skipped,
-            },
-        )
-    )
-
-
-def keep_broken(connection: Connection, path: str, broken: Iterable[BrokenRecord], *, now: int) -> None:
-    """Keep lines that are no entries, each once."""
-    rows = [
-        {
-            "path": path,
-            "offset": line.offset,
-            "length": line.length,
-            "line_hash": line.line_hash,
-            "head": line.head,
-            "reason": line.reason,
-            "seen_at_epoch": now,
-        }
-        for line in broken
-    ]
-    if rows:
-        connection.execute(insert(BrokenLine).on_conflict_do_nothing(), rows)
 
 
 def _ensure_session(connection: Connection, source: Source, at: int) -> None:

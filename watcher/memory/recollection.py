@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from watcher.memory.database import insert
 from watcher.memory.models import Context, Observation, SessionSummary
+from watcher.memory.outcomes import SummaryFields
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +17,7 @@ class RecalledSummary:
 
     session_id: str
     prompt_number: int
-    request: str
-    investigated: str
-    learned: str
-    completed: str
-    next_steps: str
-    notes: str
+    fields: SummaryFields
     source: str  # provisional or agent
     at: int  # epoch of the turn's end
 
@@ -50,12 +46,7 @@ def recent_summaries(connection: Connection, project: str, limit: int) -> list[R
         RecalledSummary(
             session_id=row.session_id,
             prompt_number=row.prompt_number,
-            request=row.request,
-            investigated=row.investigated,
-            learned=row.learned,
-            completed=row.completed,
-            next_steps=row.next_steps,
-            notes=row.notes,
+            fields=SummaryFields(row.request, row.investigated, row.learned, row.completed, row.next_steps, row.notes),
             source=row.source,
             at=row.created_at_epoch,
         )

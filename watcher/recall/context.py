@@ -69,7 +69,7 @@ def _last_summary(summary: RecalledSummary) -> Iterator[str]:
     state = " (provisional)" if summary.source == "provisional" else ""
     yield f"\n## Last summary, {_when(summary.at)}{state}"
     for name in _FIELDS:
-        if value := getattr(summary, name):
+        if value := getattr(summary.fields, name):
             yield f"{_label(name)}: {_cut(value, _MOST_OF_A_FIELD)}"
 
 
@@ -85,14 +85,15 @@ def _told(summary: RecalledSummary) -> str:
     fields = [
         f"  {_label(name)}: {_cut(value, _MOST_OF_AN_EARLIER_FIELD)}"
         for name in ("learned", "completed", "next_steps")
-        if (value := getattr(summary, name))
+        if (value := getattr(summary.fields, name))
     ]
-    return "\n".join([f"- {_when(summary.at)} {_cut(summary.request, 200)}", *fields])
+    return "\n".join([f"- {_when(summary.at)} {_cut(summary.fields.request, 200)}", *fields])
 
 
 def _earlier(summary: RecalledSummary) -> str:
-    came_to = summary.completed or summary.learned or summary.investigated
-    return f"- {_when(summary.at)} {_cut(summary.request, 120)}" + (f" → {_cut(came_to, 200)}" if came_to else "")
+    fields = summary.fields
+    came_to = fields.completed or fields.learned or fields.investigated
+    return f"- {_when(summary.at)} {_cut(fields.request, 120)}" + (f" → {_cut(came_to, 200)}" if came_to else "")
 
 
 def _label(name: str) -> str:

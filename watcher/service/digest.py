@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from watcher.agent import base
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import recollection, turns
+from watcher.memory import outcomes, recollection, turns
 from watcher.memory.database import Database
 from watcher.recall import context
 from watcher.service.events import Clock, Event, EventKind, Listener, now
@@ -70,7 +70,7 @@ class Digest:
             if turn.lacks_summary:
                 batch = _batch(connection, turn, turns.tool_uses(connection, turn), wants_summary=True)
                 summary = self._provisional.digest(batch).summary or base.Summary()
-                stored += turns.put_provisional(
+                stored += outcomes.put_provisional(
                     connection, turn, _summary_fields(summary), agent=self._provisional.name, now=self._clock()
                 )
                 project = turn.project
@@ -118,15 +118,15 @@ class Digest:
 
     def _store(self, job: _Job, reply: base.Reply) -> None:
         with self._database.write() as connection:
-            new = turns.put_observations(
+            new = outcomes.put_observations(
                 connection,
                 job.turn,
                 [_observation_fields(observation, job) for observation in reply.observations],
                 agent=self._agent.name,
             )
-            turns.mark_observed(connection, [use.tool_use_id for use in job.tool_uses])
+            outcomes.mark_observed(connection, [use.tool_use_id for use in job.tool_uses])
             if reply.summary is not None:
-                turns.put_agent_summary(
+                outcomes.put_agent_summary(
                     connection,
                     job.turn,
                     _summary_fields(reply.summary),
@@ -140,7 +140,7 @@ class Digest:
 
     def _count_failure(self, job: _Job, error: base.AgentError) -> None:
         with self._database.write() as connection:
-            turns.count_failure(
+            outcomes.count_failure(
                 connection,
                 job.turn,
                 [use.tool_use_id for use in job.tool_uses],
@@ -187,7 +187,7 @@ def _batch(
 
 
 def _add_usage(connection: Connection, job: _Job, usage: base.Usage) -> None:
-    turns.add_usage(
+    outcomes.add_usage(
         connection,
         job.turn.session_id,
         input_tokens=usage.input_tokens,
@@ -196,8 +196,8 @@ def _add_usage(connection: Connection, job: _Job, usage: base.Usage) -> None:
     )
 
 
-def _summary_fields(summary: base.Summary) -> turns.SummaryFields:
-    return turns.SummaryFields(
+def _summary_fields(summary: base.Summary) -> outcomes.SummaryFields:
+    return outcomes.SummaryFields(
         request=summary.request,
         investigated=summary.investigated,
         learned=summary.learned,
@@ -207,11 +207,11 @@ def _summary_fields(summary: base.Summary) -> turns.SummaryFields:
     )
 
 
-def _observation_fields(observation: base.Observation, job: _Job) -> turns.ObservationFields:
+def _observation_fields(observation: base.Observation, job: _Job) -> outcomes.ObservationFields:
     """Return an observation as it is stored; its files are those of its tool uses, not what a model says."""
     named = set(observation.tool_use_ids)
     uses = [use for use in job.tool_uses if use.tool_use_id in named] or list(job.tool_uses)
-    return turns.ObservationFields(
+    return outcomes.ObservationFields(
         type=observation.type,
         title=observation.title,
         subtitle=observation.subtitle,

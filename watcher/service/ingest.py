@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
-from watcher.memory import intake
+from watcher.memory import checkpoints, intake, records
 from watcher.memory.database import Database
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.settings import CaptureSettings
@@ -26,13 +26,13 @@ BROKEN_BYTES = 400  # kept of a line that is no entry
 class _Decoded:
     """What one chunk of lines holds."""
 
-    records: list[intake.Record] = field(default_factory=list)
-    broken: list[intake.BrokenRecord] = field(default_factory=list)
+    records: list[records.Record] = field(default_factory=list)
+    broken: list[checkpoints.BrokenRecord] = field(default_factory=list)
     cwd: str = ""
     skipped: int = 0
 
 
-def source_of(path: Path) -> intake.Source:
+def source_of(path: Path) -> records.Source:
     """Return whose transcript a file is: the name says it, as lines may carry the id of the session before.
 
     `<session>.jsonl` is a session's own, `<session>/subagents/**/agent-<id>.jsonl` one of its subagents'.
@@ -41,13 +41,13 @@ def source_of(path: Path) -> intake.Source:
         for folder in path.parents:
             if folder.name == "subagents":
                 session = folder.parent
-                return intake.Source(
+                return records.Source(
                     path=str(path),
                     session_id=session.name,
                     agent_id=path.stem.removeprefix("agent-"),
                     transcript_path=str(session.with_name(session.name + ".jsonl")),
                 )
-    return intake.Source(path=str(path), session_id=path.stem, transcript_path=str(path))
+    return records.Source(path=str(path), session_id=path.stem, transcript_path=str(path))
 
 
 def closing_words(text: str) -> str:
@@ -74,7 +74,7 @@ class Ingest:
         self._listener = listener
         self._clock = clock
 
-    def take_in(self, path: Path) -> intake.Taken:
+    def take_in(self, path: Path) -> records.Taken:
         """Take in all that is new in a transcript; return what of it was new to the memory.
 
         Raises:
@@ -82,9 +82,9 @@ class Ingest:
         """
         source = source_of(path)
         with self._database.read() as connection:
-            known = intake.checkpoint(connection, source.path)
+            known = checkpoints.checkpoint(connection, source.path)
         position = tail.Position(*astuple(known)) if known else tail.START
-        total = intake.Taken()
+        total = records.Taken()
         while True:
             chunk = tail.read(path, position)
             if chunk.restarted:
@@ -98,16 +98,16 @@ class Ingest:
             self._tell(EventKind.TAKEN_IN, source, _counted(total))
         return total
 
-    def _store(self, source: intake.Source, chunk: tail.Chunk) -> intake.Taken:
+    def _store(self, source: records.Source, chunk: tail.Chunk) -> records.Taken:
         decoded = self._decode(chunk.lines)
         moment = self._clock()
         with self._database.write() as connection:
             taken = intake.take_in(connection, source.started_in(decoded.cwd), decoded.records, now=moment)
-            intake.keep_broken(connection, source.path, decoded.broken, now=moment)
-            intake.save_checkpoint(
+            checkpoints.keep_broken(connection, source.path, decoded.broken, now=moment)
+            checkpoints.save_checkpoint(
                 connection,
                 source,
-                intake.Progress(*astuple(chunk.position)),
+                checkpoints.Progress(*astuple(chunk.position)),
                 lines_taken=len(chunk.lines) - decoded.skipped - len(decoded.broken),
                 lines_skipped=decoded.skipped,
                 now=moment,
@@ -130,7 +130,7 @@ class Ingest:
             decoded.skipped += not records
         return decoded
 
-    def _records(self, entry: entries.Entry) -> Iterator[intake.Record]:
+    def _records(self, entry: entries.Entry) -> Iterator[records.Record]:
         """Return what is stored of an entry."""
         if entry.at < self._since and not isinstance(entry, entries.Title):
             return
@@ -138,9 +138,9 @@ class Ingest:
         match entry:
             case entries.Prompt():
                 text = excerpts.excerpt(entry.text, PROMPT_CHARS)
-                yield intake.PromptRecord(entry.at, entry.uuid, text, entry.is_queued)
+                yield records.PromptRecord(entry.at, entry.uuid, text, entry.is_queued)
             case entries.ToolUse():
-                yield intake.ToolUseRecord(
+                yield records.ToolUseRecord(
                     at=entry.at,
                     tool_use_id=entry.tool_use_id,
                     name=entry.name,
@@ -151,22 +151,22 @@ class Ingest:
                 )
             case entries.ToolResult():
                 output = excerpts.excerpt(entry.text, limit)
-                yield intake.ToolResultRecord(entry.at, entry.tool_use_id, output, entry.is_error)
+                yield records.ToolResultRecord(entry.at, entry.tool_use_id, output, entry.is_error)
             case entries.AssistantText():
-                yield intake.WordsRecord(entry.at, closing_words(entry.text))
+                yield records.WordsRecord(entry.at, closing_words(entry.text))
             case entries.TurnEnd():
-                yield intake.TurnEndRecord(entry.at)
+                yield records.TurnEndRecord(entry.at)
             case entries.Title():
-                yield intake.TitleRecord(entry.at, excerpts.excerpt(entry.text, 200))
+                yield records.TitleRecord(entry.at, excerpts.excerpt(entry.text, 200))
             case entries.Compaction():
                 return  # What it sums up was taken in before it.
 
-    def _tell(self, kind: EventKind, source: intake.Source, text: str) -> None:
+    def _tell(self, kind: EventKind, source: records.Source, text: str) -> None:
         self._listener(Event(kind, text, source.session_id))
 
 
-def _broken(line: tail.Line, reason: str) -> intake.BrokenRecord:
-    return intake.BrokenRecord(
+def _broken(line: tail.Line, reason: str) -> checkpoints.BrokenRecord:
+    return checkpoints.BrokenRecord(
         offset=line.offset,
         length=len(line.data),
         line_hash=hashlib.blake2b(line.data, digest_size=16).hexdigest(),
@@ -175,7 +175,7 @@ def _broken(line: tail.Line, reason: str) -> intake.BrokenRecord:
     )
 
 
-def _counted(taken: intake.Taken) -> str:
+def _counted(taken: records.Taken) -> str:
     parts = [
         (taken.prompts, "prompt", "prompts"),
         (taken.tool_uses, "tool use", "tool uses"),

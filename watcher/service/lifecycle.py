@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 
 from watcher import system
-from watcher.memory import intake, sessions, turns
+from watcher.memory import records, sessions, turns
 from watcher.memory.database import Database
 from watcher.memory.models import FlagKind
 from watcher.memory.sessions import RaisedFlag, Session
@@ -69,7 +69,7 @@ class Lifecycle:
         for path in sorted(subagents_of(transcript).glob("**/*.jsonl")):
             self.take_in(path)
 
-    def take_in(self, path: Path) -> intake.Taken:
+    def take_in(self, path: Path) -> records.Taken:
         """Take in what is new of one transcript; trouble with it is told, not raised."""
         try:
             return self._ingest.take_in(path)
@@ -77,7 +77,7 @@ class Lifecycle:
             pass  # A session has no transcript before its first prompt.
         except OSError as error:
             self._tell(EventKind.TROUBLE, path.stem, f"cannot read {path}: {error.strerror}")
-        return intake.Taken()
+        return records.Taken()
 
     def finalize(self, session_id: str) -> None:
         """Summarise the turns that the transcript itself says are over."""

@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 from watcher import __version__, system
 from watcher.agent import base
 from watcher.errors import ClaudeMemError
-from watcher.memory import intake, sessions, watchers
+from watcher.memory import checkpoints, sessions, watchers
 from watcher.memory.database import Database
 from watcher.service.digest import Digest, Outcome
 from watcher.service.events import Clock, Event, EventKind, Listener, now
@@ -85,7 +85,7 @@ class Watch:
         with self._database.write() as connection:
             self._id = watchers.started(connection, pid=os.getpid(), version=__version__, now=self._clock())
             begun = watchers.first_start(connection) or self._clock()
-            offsets = intake.offsets(connection)
+            offsets = checkpoints.offsets(connection)
         since = begun - YOUNG * 1000 if self._since is None else self._since
         self._rescan = Rescan(self._settings.projects, since=since, offsets=offsets)
         hear, clock = self._hear, self._clock

@@ -1,0 +1,88 @@
+"""Owns how far each transcript has been taken in, and the lines of it that are no entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import Connection, select
+
+from watcher.memory.database import insert
+from watcher.memory.models import BrokenLine, Checkpoint
+from watcher.memory.records import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a transcript is taken in: the fields of a position in it."""
+
+    file_id: str
+    offset: int
+    head_length: int
+    head_hash: str
+    marker_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRecord:
+    """A line that is no entry."""
+
+    offset: int
+    length: int
+    line_hash: str
+    head: bytes
+    reason: str
+
+
+def checkpoint(connection: Connection, path: str) -> Progress | None:
+    """Return how far a transcript was taken in, if it ever was."""
+    row = connection.execute(select(Checkpoint.__table__).where(Checkpoint.path == path)).one_or_none()
+    if row is None:
+        return None
+    return Progress(row.file_id, row.offset, row.head_length, row.head_hash, row.marker_hash)
+
+
+def offsets(connection: Connection) -> dict[str, int]:
+    """Return the offset of every transcript ever taken in, by its path."""
+    return {row.path: row.offset for row in connection.execute(select(Checkpoint.path, Checkpoint.offset))}
+
+
+def save_checkpoint(
+    connection: Connection, source: Source, progress: Progress, *, lines_taken: int, lines_skipped: int, now: int
+) -> None:
+    """Store how far a transcript was taken in; belongs into the transaction of what was.
+
+    `lines_taken` and `lines_skipped` are those of this step; the checkpoint adds them up.
+    """
+    values = {**asdict(progress), "session_id": source.session_id, "updated_at_epoch": now}
+    statement = insert(Checkpoint).values(
+        path=source.path, lines_taken=lines_taken, lines_skipped=lines_skipped, **values
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["path"],
+            set_={
+                **values,
+                "lines_taken": Checkpoint.lines_taken + lines_taken,
+                "lines_skipped": Checkpoint.lines_skipped + lines_skipped,
+            },
+        )
+    )
+
+
+def keep_broken(connection: Connection, path: str, broken: Iterable[BrokenRecord], *, now: int) -> None:
+    """Keep lines that are no entries, each once."""
+    rows = [
+        {
+            "path": path,
+            "offset": line.offset,
+            "length": line.length,
+            "line_hash": line.line_hash,
+            "head": line.head,
+            "reason": line.reason,
+            "seen_at_epoch": now,
+        }
+        for line in broken
+    ]
+    if rows:
+        connection.execute(insert(BrokenLine).on_conflict_do_nothing(), rows)

@@ -1,0 +1,175 @@
+"""Owns what comes of a digest: summaries, observations, the marks on tool uses, and what it cost."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import ColumnElement, Connection, func, select, true, update
+
+from watcher.memory.database import insert, iso
+from watcher.memory.models import Observation, SdkSession, SessionSummary, SummarySource, ToolUse, ToolUseStatus
+from watcher.memory.turns import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryFields:
+    """The six fields of a summary."""
+
+    request: str
+    investigated: str
+    learned: str
+    completed: str
+    next_steps: str
+    notes: str
+
+    @property
+    def text(self) -> str:
+        """All that is said, one labelled paragraph a field."""
+        labelled = [(name.replace("_", " ").capitalize(), value) for name, value in asdict(self).items() if value]
+        return "\n".join(f"{label}: {value}" for label, value in labelled)
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationFields:
+    """One observation as it is to be stored."""
+
+    type: str
+    title: str
+    subtitle: str
+    narrative: str
+    facts: tuple[str, ...]
+    concepts: tuple[str, ...]
+    files_read: tuple[str, ...]
+    files_modified: tuple[str, ...]
+    tool_use_ids: tuple[str, ...]
+    at: int  # epoch: when the last of the tool uses it rests on was begun
+
+
+def put_provisional(connection: Connection, turn: Turn, summary: SummaryFields, *, agent: str, now: int) -> bool:
+    """Store a provisional summary; an agent's is never replaced by it. Say whether it was stored."""
+    return _put_summary(connection, turn, summary, SummarySource.PROVISIONAL, agent, now) > 0
+
+
+def put_agent_summary(connection: Connection, turn: Turn, summary: SummaryFields, *, agent: str, now: int) -> None:
+    """Store the agent's summary in the place of whatever was there."""
+    _put_summary(connection, turn, summary, SummarySource.AGENT, agent, now)
+
+
+def put_observations(
+    connection: Connection, turn: Turn, observations: Iterable[ObservationFields], *, agent: str
+) -> int:
+    """Store observations, each content once a session; return how many were new."""
+    rows = [
+        {
+            **_without_time(observation),
+            "session_id": turn.session_id,
+            "project": turn.project,
+            "prompt_number": turn.number,
+            "agent": agent,
+            "content_hash": _content_hash(observation),
+            "created_at": iso(observation.at),
+            "created_at_epoch": observation.at,
+        }
+        for observation in observations
+    ]
+    if not rows:
+        return 0
+    stored = connection.execute(insert(Observation).on_conflict_do_nothing(), rows).rowcount
+    count = select(func.count()).where(Observation.session_id == turn.session_id).scalar_subquery()
+    connection.execute(
+        update(SdkSession).where(SdkSession.session_id == turn.session_id).values(observation_count=count)
+    )
+    return stored
+
+
+def mark_observed(connection: Connection, tool_use_ids: Sequence[str]) -> None:
+    """Take tool uses off the queue; their excerpts have served."""
+    connection.execute(
+        update(ToolUse)
+        .where(ToolUse.tool_use_id.in_(tool_use_ids))
+        .values(status=ToolUseStatus.OBSERVED, input=None, output=None)
+    )
+
+
+def count_failure(
+    connection: Connection, turn: Turn, tool_use_ids: Sequence[str], *, error: str, counts: bool, max_attempts: int
+) -> None:
+    """Keep what went wrong and, where the try `counts`, count it.
+
+    After the last try a batch's tool uses are failed, and its turn's provisional summary stands.
+    """
+    tries = 1 if counts else 0
+    these = update(ToolUse).where(ToolUse.tool_use_id.in_(tool_use_ids))
+    connection.execute(these.values(attempts=ToolUse.attempts + tries))
+    connection.execute(these.where(ToolUse.attempts >= max_attempts).values(status=ToolUseStatus.FAILED))
+    connection.execute(
+        update(SessionSummary)
+        .where(SessionSummary.session_id == turn.session_id, SessionSummary.prompt_number == turn.number)
+        .values(attempts=SessionSummary.attempts + tries, last_error=error)
+    )
+
+
+def add_usage(
+    connection: Connection, session_id: str, *, input_tokens: int, output_tokens: int, cost_usd: float
+) -> None:
+    """Add what one request to the agent cost."""
+    connection.execute(
+        update(SdkSession)
+        .where(SdkSession.session_id == session_id)
+        .values(
+            agent_requests=SdkSession.agent_requests + 1,
+            input_tokens=SdkSession.input_tokens + input_tokens,
+            output_tokens=SdkSession.output_tokens + output_tokens,
+            cost_usd=SdkSession.cost_usd + cost_usd,
+        )
+    )
+
+
+def _put_summary(
+    connection: Connection, turn: Turn, summary: SummaryFields, source: SummarySource, agent: str, now: int
+) -> int:
+    values = {
+        **asdict(summary),
+        "summary_text": summary.text,
+        "source": source,
+        "agent": agent,
+        "closing_at_epoch": turn.closing_at,
+        "created_at": iso(turn.last_at),
+        "created_at_epoch": turn.last_at,
+        "updated_at_epoch": now,
+    }
+    statement = insert(SessionSummary).values(
+        session_id=turn.session_id,
+        project=turn.project,
+        prompt_number=turn.number,
+        **values,
+    )
+    if source == SummarySource.AGENT:
+        values |= {"last_error": None, "attempts": 0}
+        may_replace: ColumnElement[bool] = true()
+    else:
+        may_replace = SessionSummary.source == SummarySource.PROVISIONAL
+    return connection.execute(
+        statement.on_conflict_do_update(index_elements=["session_id", "prompt_number"], set_=values, where=may_replace)
+    ).rowcount
+
+
+def _without_time(observation: ObservationFields) -> dict[str, object]:
+    values = asdict(observation)
+    del values["at"]
+    return values
+
+
+def _content_hash(observation: ObservationFields) -> str:
+    content = "\0".join(
+        [
+            observation.type,
+            observation.title,
+            observation.narrative,
+            *observation.facts,
+            *observation.files_modified,
+        ]
+    )
+    return hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=16).hexdigest()

@@ -1,0 +1,99 @@
+"""Owns what comes in of a transcript: one record a thing to store, whose it is, and the count of what was new."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRecord:
+    """A human prompt."""
+
+    at: int  # epoch, as in every record
+    uuid: str
+    text: str
+    continues_turn: bool  # typed while the turn before was still running
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUseRecord:
+    """A tool use; its result comes as a record of its own."""
+
+    at: int
+    tool_use_id: str
+    name: str
+    input: str
+    files_read: tuple[str, ...]
+    files_modified: tuple[str, ...]
+    is_skipped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResultRecord:
+    """What came of a tool use."""
+
+    at: int
+    tool_use_id: str
+    output: str
+    is_error: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WordsRecord:
+    """Something the assistant said; the last of a turn are its closing words."""
+
+    at: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEndRecord:
+    """The transcript says that the turn is over."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TitleRecord:
+    """The session's title; the last one counts."""
+
+    at: int
+    text: str
+
+
+Record = PromptRecord | ToolUseRecord | ToolResultRecord | WordsRecord | TurnEndRecord | TitleRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The transcript that records come from."""
+
+    path: str
+    session_id: str
+    agent_id: str = ""  # of the subagent whose transcript it is
+    transcript_path: str = ""  # of the session: the path itself, or the parent's for a subagent
+    cwd: str = ""  # as its first entries say
+
+    def started_in(self, cwd: str) -> Source:
+        """Return the source with its folder known."""
+        return replace(self, cwd=cwd)
+
+
+@dataclass(slots=True)
+class Taken:
+    """What of the records was new."""
+
+    prompts: int = 0
+    tool_uses: int = 0
+    results: int = 0
+    turn_ends: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.prompts or self.tool_uses or self.results or self.turn_ends)
+
+    def __iadd__(self, other: Taken) -> Taken:
+        self.prompts += other.prompts
+        self.tool_uses += other.tool_uses
+        self.results += other.results
+        self.turn_ends += other.turn_ends
+        return self
