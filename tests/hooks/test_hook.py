@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -161,6 +162,15 @@ def test_nobody_reads_the_answer(watched: World, script: str) -> None:
     assert process.returncode == 0
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Let processes be interrupted: a script's background job, such as a test run, hands down that they are not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_interrupt_is_no_word(memory: World) -> None:
     memory.edit("session_start.py", "WAIT = 2.0", "WAIT = 60.0")
     memory.name_launcher(memory.install_launcher(memory.user_home / "python", ""))
