@@ -100,6 +100,8 @@ def _start(command: list) -> bool:
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     if environment.get("CLAUDE_MEM_HOME"):
         environment["CLAUDE_MEM_HOME"] = home  # it may be relative, and the watcher works in another folder
+    if environment.get("CLAUDE_CONFIG_DIR"):
+        environment["CLAUDE_CONFIG_DIR"] = os.path.abspath(os.path.expanduser(environment["CLAUDE_CONFIG_DIR"]))
     flags = 0
     if os.name == "nt":
         flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW

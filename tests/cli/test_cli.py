@@ -120,6 +120,12 @@ def test_a_project_of_which_nothing_is_known_is_said(tmp_path: Path) -> None:
     assert "Try: claude-mem context --project /home/dev/tidytime" in finished.stderr
 
 
+def test_a_pipe_of_another_encoding_gets_what_it_can(tmp_path: Path) -> None:
+    claude_mem(tmp_path, "replay", str(FIXTURES / "ordinary"))
+    finished = claude_mem(tmp_path, "context", "--project", "/home/dev/tidytime", PYTHONIOENCODING="cp1252")
+    assert finished.returncode == 0, finished.stderr
+
+
 def test_a_pipe_gets_no_colours(tmp_path: Path) -> None:
     claude_mem(tmp_path, "replay", str(FIXTURES / "ordinary"))
     assert "\x1b[" not in claude_mem(tmp_path, "status").stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,14 @@ class ScriptedAgent:
     def __init__(self) -> None:
         self.asked: list[base.Batch] = []
         self.faults: list[base.AgentError] = []
+        self.meanwhile: Callable[[base.Batch], None] | None = None  # what happens while it thinks
 
     def digest(self, batch: base.Batch) -> base.Reply:
         self.asked.append(batch)
         if self.faults:
             raise self.faults.pop(0)
+        if self.meanwhile is not None:
+            self.meanwhile(batch)
         observations = [
             base.Observation(base.ObservationType.CHANGE, f"Saw {use.tool_use_id}", tool_use_ids=(use.tool_use_id,))
             for use in batch.tool_uses

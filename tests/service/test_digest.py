@@ -7,7 +7,7 @@ import pytest
 from tests.service.recorder import Recorder, ScriptedAgent
 from tests.transcript import lines
 from tests.transcript.lines import SESSION
-from watcher.agent.base import AgentError
+from watcher.agent.base import AgentError, Batch
 from watcher.memory.database import Database
 from watcher.memory.models import FlagKind
 from watcher.service.digest import Outcome
@@ -106,19 +106,97 @@ def test_files_come_from_the_tool_uses(recorder: Recorder) -> None:
     ]
 
 
+def test_a_reply_that_comes_late_does_not_undo_what_is_known_since(recorder: Recorder, agent: ScriptedAgent) -> None:
+    recorder.write(lines.turn(0, 1))
+    take_in(recorder)
+
+    def meanwhile(_batch: Batch) -> None:
+        recorder.write(lines.words(2000, "The final report."))
+        recorder.flag(FlagKind.FINALIZE, 2010, last_assistant_message="The final report.")
+        recorder.life.handle_flags()
+
+    agent.meanwhile = meanwhile
+    assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
+    assert "The final report." in recorder.context()
+    assert recorder.rows("SELECT count(*) FROM observations") == [(1,)]
+    agent.meanwhile = None
+    assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
+    assert recorder.rows("SELECT source FROM session_summaries") == [("agent",)]
+
+
+def test_an_outage_costs_the_work_nothing(recorder: Recorder, agent: ScriptedAgent) -> None:
+    agent.faults = [AgentError("no", kind=kind) for kind in ("rate_limit", "overloaded", "unreachable", "login") * 3]
+    recorder.write(lines.turn(0, 1))
+    take_in(recorder)
+    for _ in range(12):
+        assert recorder.digest.ask_agent(SESSION) is Outcome.FAILED
+    assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
+    assert recorder.rows("SELECT status FROM tool_uses") == [("observed",)]
+
+
+def test_a_batch_that_is_given_up_does_not_take_the_others_with_it(recorder: Recorder, agent: ScriptedAgent) -> None:
+    agent.faults = [AgentError("what?", kind="unreadable")] * 3
+    recorder.write(lines.turn(0, 1, tools=12))
+    take_in(recorder)
+    outcomes = [recorder.digest.ask_agent(SESSION) for _ in range(6)]
+    assert outcomes == [Outcome.FAILED] * 3 + [Outcome.DONE] * 2 + [Outcome.NOTHING_TO_DO]
+    assert recorder.rows("SELECT status, count(*) FROM tool_uses GROUP BY status") == [("failed", 5), ("observed", 7)]
+    assert recorder.rows("SELECT source FROM session_summaries") == [("agent",)]
+
+
+def test_a_background_task_is_observed_in_batches(recorder: Recorder, agent: ScriptedAgent) -> None:
+    """Subagents run on after the turn is over; each of their tool uses must not cost a request."""
+    recorder.write(lines.turn(0, 1))
+    take_in(recorder)
+    recorder.digest.ask_agent(SESSION)
+    side = recorder.transcript.with_suffix("") / "subagents" / "agent-a1.jsonl"
+    for number in range(4):
+        at = 3000 + number
+        recorder.write(lines.tool_use(at, f"s{number}"), lines.tool_result(at, f"s{number}"), path=side)
+        recorder.life.follow(recorder.transcript)
+        assert recorder.digest.due() == []
+    recorder.now += 60_000
+    assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
+    assert recorder.digest.ask_agent(SESSION) is Outcome.NOTHING_TO_DO
+    assert [len(batch.tool_uses) for batch in agent.asked] == [1, 4]
+    assert agent.asked[1].previous_summary.startswith("Request: asked")
+
+
+def test_a_prompt_typed_after_the_summary_belongs_to_it(recorder: Recorder) -> None:
+    recorder.write(lines.turn(0, 1))
+    take_in(recorder)
+    recorder.write(lines.queued(2000, "And this"), lines.words(2100, "Did that too."), lines.turn_end(2200))
+    take_in(recorder)
+    assert recorder.rows("SELECT prompt_number FROM session_summaries") == [(2,)]
+
+
+def test_a_defect_is_counted_like_a_fault(recorder: Recorder, agent: ScriptedAgent) -> None:
+    def fail(_batch: Batch) -> None:
+        raise KeyError("never thought of")
+
+    agent.meanwhile = fail
+    recorder.write(lines.turn(0, 1))
+    take_in(recorder)
+    for _ in range(3):
+        with pytest.raises(KeyError):
+            recorder.digest.ask_agent(SESSION)
+    assert recorder.digest.due() == []
+    assert recorder.rows("SELECT status FROM tool_uses") == [("failed",)]
+
+
 def test_a_fault_keeps_the_work(recorder: Recorder, agent: ScriptedAgent) -> None:
-    agent.faults = [AgentError("busy", kind="overloaded")]
+    agent.faults = [AgentError("what?", kind="unreadable")]
     recorder.write(lines.turn(0, 1))
     take_in(recorder)
     assert recorder.digest.ask_agent(SESSION) is Outcome.FAILED
     assert recorder.rows("SELECT status, attempts FROM tool_uses") == [("pending", 1)]
-    assert recorder.rows("SELECT source, last_error FROM session_summaries") == [("provisional", "overloaded: busy")]
+    assert recorder.rows("SELECT source, last_error FROM session_summaries") == [("provisional", "unreadable: what?")]
     assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
     assert recorder.rows("SELECT source, last_error FROM session_summaries") == [("agent", None)]
 
 
 def test_after_the_last_try_the_provisional_summary_stands(recorder: Recorder, agent: ScriptedAgent) -> None:
-    agent.faults = [AgentError("busy", kind="overloaded")] * 3
+    agent.faults = [AgentError("what?", kind="unreadable")] * 3
     recorder.write(lines.turn(0, 1))
     take_in(recorder)
     for _ in range(3):
@@ -136,7 +214,9 @@ def test_words_after_the_summary_have_it_written_again(recorder: Recorder, agent
     recorder.write(lines.words(2000, "And now the report."))
     recorder.flag(FlagKind.FINALIZE, 2010, last_assistant_message="And now the report.")
     recorder.life.handle_flags()
-    assert recorder.rows("SELECT source FROM session_summaries") == [("agent",)]
+    # Until then the next session is told what is known now, not what the agent knew.
+    assert recorder.rows("SELECT source FROM session_summaries") == [("provisional",)]
+    assert "And now the report." in recorder.context()
     assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
     assert agent.asked[1].closing_text == "And now the report."
     assert recorder.digest.ask_agent(SESSION) is Outcome.NOTHING_TO_DO

@@ -11,6 +11,7 @@ from tests.transcript.lines import BEGIN, SESSION
 from watcher.service.events import EventKind
 from watcher.service.ingest import Ingest, source_of
 from watcher.service.recording import find
+from watcher.transcript import entries
 
 
 def test_a_turn_comes_in_with_its_checkpoint(recorder: Recorder) -> None:
@@ -106,6 +107,30 @@ def test_work_after_a_turns_end_opens_it_again(recorder: Recorder) -> None:
     recorder.write(lines.tool_use(2000, "more"))
     recorder.ingest.take_in(recorder.transcript)
     assert recorder.rows("SELECT ended_at_epoch FROM user_prompts") == [(None,)]
+
+
+def test_a_line_that_nobody_foresaw_keeps_no_other_out(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    understand = entries.understand
+
+    def stumble(line: bytes) -> entries.Meaning:
+        if b"strange" in line:
+            raise KeyError("never thought of")
+        return understand(line)
+
+    monkeypatch.setattr(entries, "understand", stumble)
+    recorder.write(lines.prompt(0, "strange"), lines.prompt(1, "Go"))
+    recorder.ingest.take_in(recorder.transcript)
+    assert recorder.rows("SELECT prompt_text FROM user_prompts") == [("Go",)]
+    ((reason,),) = recorder.rows("SELECT reason FROM broken_lines")
+    assert "defect of claude-mem" in reason
+
+
+def test_a_number_of_more_than_64_bits_and_a_lone_surrogate(recorder: Recorder) -> None:
+    line = lines.tool_use(1, "t", "mcp__x", number=2**80, text="PLACE").replace(b"PLACE", b"\\ud83d")
+    recorder.write(lines.prompt(0, "Go"), line, lines.prompt(2, "[" * 5000 + "]" * 5000))
+    recorder.ingest.take_in(recorder.transcript)
+    ((text,),) = recorder.rows("SELECT input FROM tool_uses")
+    assert str(2**80) in text
 
 
 def test_sources_by_name() -> None:

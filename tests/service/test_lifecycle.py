@@ -131,8 +131,54 @@ def test_a_turn_without_an_end_is_over_when_the_next_begins(recorder: Recorder) 
     assert recorder.rows("SELECT request, prompt_number FROM session_summaries") == [("Interrupted", 1)]
 
 
+def test_a_flag_that_is_handled_late_ends_its_own_turn(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "First"), lines.words(10, "Done first."), lines.prompt(1000, "Second"))
+    recorder.flag(FlagKind.FINALIZE, 20, last_assistant_message="Done first.")
+    assert recorder.life.handle_flags() == 0
+    assert recorder.rows("SELECT prompt_number, ended_at_epoch FROM user_prompts") == [(1, BEGIN + 20), (2, None)]
+    assert recorder.rows("SELECT request FROM session_summaries") == [("First",)]
+
+
+def test_a_session_without_a_prompt_is_remembered_by_its_work(recorder: Recorder) -> None:
+    recorder.write(lines.tool_use(1, "t", "Read", file_path="/src/a.py"), lines.tool_result(2, "t"))
+    recorder.flag(FlagKind.CLEANUP, 9_000, reason="other")
+    recorder.life.handle_flags()
+    assert statuses(recorder) == [("completed", "other")]
+    assert recorder.rows("SELECT prompt_number FROM session_summaries") == [(0,)]
+    assert recorder.digest.due() == [SESSION]
+    recorder.digest.ask_agent(SESSION)
+    assert recorder.digest.due() == []
+
+
+def test_a_title_alone_makes_no_session(recorder: Recorder) -> None:
+    recorder.write(b'{"type":"ai-title","aiTitle":"Old","sessionId":"s"}\n')
+    recorder.life.follow(recorder.transcript)
+    assert statuses(recorder) == []
+    recorder.write(b'{"type":"ai-title","aiTitle":"New","sessionId":"s"}\n', lines.prompt(5, "Go"))
+    recorder.life.follow(recorder.transcript)
+    assert recorder.rows("SELECT title, started_at_epoch FROM sdk_sessions") == [("New", BEGIN + 5)]
+
+
+def test_a_turn_in_which_a_tool_runs_is_not_quiet(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "Run all tests"), lines.tool_use(1, "t"))
+    recorder.life.follow(recorder.transcript)
+    recorder.now = BEGIN + 3_600_000
+    recorder.life.end_quiet()
+    assert recorder.rows("SELECT ended_at_epoch FROM user_prompts") == [(None,)]
+
+
+def test_what_an_earlier_process_left_behind_says_nothing(recorder: Recorder) -> None:
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as gone:
+        gone.wait()
+    claim(recorder, gone.pid, BEGIN - 3_600_000)
+    recorder.write(lines.prompt(0, "Go"))
+    recorder.life.follow(recorder.transcript)
+    recorder.life.end_quiet()
+    assert statuses(recorder) == [("active", None)]
+
+
 def test_a_quiet_turn_and_an_idle_session_end(recorder: Recorder) -> None:
-    recorder.write(lines.prompt(0, "Go"), lines.tool_use(1, "t"))
+    recorder.write(lines.prompt(0, "Go"), lines.tool_use(1, "t"), lines.tool_result(2, "t"))
     recorder.life.follow(recorder.transcript)
     recorder.now = BEGIN + 200_000
     recorder.life.end_quiet()
@@ -149,7 +195,7 @@ def test_a_quiet_turn_and_an_idle_session_end(recorder: Recorder) -> None:
 def claim(recorder: Recorder, pid: int, started_at: int) -> None:
     folder = recorder.settings.claude_dir / "sessions"
     folder.mkdir(parents=True, exist_ok=True)
-    said = {"pid": pid, "sessionId": SESSION, "startedAt": started_at}
+    said = {"pid": pid, "sessionId": SESSION, "startedAt": started_at, "updatedAt": started_at}
     (folder / f"{pid}.json").write_text(json.dumps(said))
 
 
@@ -173,7 +219,7 @@ def test_a_session_whose_process_lives_goes_on(recorder: Recorder) -> None:
 
 
 def test_a_pid_that_was_given_to_another_process_claims_nothing(recorder: Recorder) -> None:
-    claim(recorder, os.getpid(), 1000)  # begun long before this process was
+    claim(recorder, os.getpid(), BEGIN)  # begun long before this process was
     recorder.write(lines.prompt(0, "Go"))
     recorder.life.follow(recorder.transcript)
     recorder.life.end_quiet()

@@ -145,6 +145,14 @@ def test_in_the_background(watcher: WatcherProcess) -> None:
     assert "watching" in (watcher.memory / "logs" / "watcher.log").read_text()
 
 
+def test_in_the_background_with_a_relative_home(watcher: WatcherProcess) -> None:
+    watcher.environment["CLAUDE_MEM_HOME"] = "mine"
+    started = watcher.run("watch", "--background")
+    assert "started (pid " in started.stdout
+    assert "stopped (pid " in watcher.run("watch", "--stop").stdout
+    assert not (watcher.home / "mine" / "logs" / "mine").exists()
+
+
 def test_subagents_are_followed_with_their_session(watcher: WatcherProcess) -> None:
     watcher.projects.mkdir(parents=True)
     watcher.start()

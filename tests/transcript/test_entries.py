@@ -38,6 +38,20 @@ def test_a_prompt_of_the_terminal() -> None:
     assert only(line) == Prompt(BEGIN, "u", "Fix it", is_queued=False)
 
 
+def test_a_command_or_skill_that_starts_a_turn_is_a_prompt() -> None:
+    text = (
+        "<command-message>review</command-message>\n<command-name>/review</command-name>\n"
+        "<command-args>the parser,\ncarefully</command-args>"
+    )
+    assert only(user(text)) == Prompt(BEGIN, "u", "/review the parser,\ncarefully", is_queued=False)
+    assert only(user(text.split("\n<command-args>")[0])) == Prompt(BEGIN, "u", "/review", is_queued=False)
+
+
+def test_a_stop_hook_that_ends_the_turn_for_good_ends_it() -> None:
+    line = lines.line(9, type="system", subtype="stop_hook_summary", preventedContinuation=True)
+    assert only(line) == TurnEnd(BEGIN + 9)
+
+
 def test_a_prompt_with_a_picture() -> None:
     line = user([{"type": "image", "source": {"data": "AAAA"}}, {"type": "text", "text": "What is this?"}])
     assert only(line) == Prompt(BEGIN, "u", "[image]\nWhat is this?", is_queued=False)
@@ -62,7 +76,6 @@ def test_a_prompt_typed_mid_turn() -> None:
         lines.line(0, type="attachment", uuid="u", attachment={"type": "hook_success", "content": "memory"}),
         lines.line(0, type="something-new", uuid="u"),
         lines.line(0, type="system", subtype="local_command", uuid="u"),
-        lines.line(0, type="system", subtype="stop_hook_summary", preventedContinuation=True, uuid="u"),
         b"{}",
         b"",
     ],
@@ -116,6 +129,8 @@ def test_turn_ends_compaction_and_titles() -> None:
         b"[1]",
         b'"text"',
         b"\x00\x00",
+        b"[" * 100_000,
+        b'{"type":"user","x":' + b"[" * 100_000,
         b'{"type":"user","uuid":"u","timestamp":"2026-01-01T00:00:00Z"}',
         b'{"type":"user","uuid":"u","message":{"content":"no time"}}',
         b'{"type":"user","uuid":"u","timestamp":"yesterday","message":{"content":"x"}}',

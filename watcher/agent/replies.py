@@ -75,6 +75,7 @@ def read(text: str, batch: Batch) -> tuple[tuple[Observation, ...], Summary | No
     Raises:
         AgentError: `unreadable`; a summary was wanted and none is there, or nothing is there but prose.
     """
+    text = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text to whoever stores it
     blocks = list(_blocks(text))
     observations = [_observation(block, batch) for block in blocks if block.name == "observation"]
     kept = tuple(one for one in observations if one)[:_OBSERVATIONS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import sys
 
 import typer
@@ -49,6 +50,10 @@ def options(
 
 def main() -> None:
     """Run the command line; errors come out in two lines: what is wrong, and what to type next."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A pipe or log of another encoding must not end a command for the sake of an arrow.
+            stream.reconfigure(encoding="utf-8", errors="replace")
     try:
         app()
     except ClaudeMemError as error:

@@ -81,7 +81,11 @@ def _start(settings: Settings) -> None:
     system.make_private_folder(settings.logs)
     log = settings.logs / "watcher.log"
     command = [sys.executable, "-P", "-m", "watcher", "watch", "--until-idle"]
-    system.start_detached(command, environment=os.environ, log=log)
+    # It works in another folder, so what is named by a relative path must be named anew.
+    environment = os.environ | {"CLAUDE_MEM_HOME": str(settings.home)}
+    if "CLAUDE_CONFIG_DIR" in environment:
+        environment["CLAUDE_CONFIG_DIR"] = str(settings.claude_dir)
+    system.start_detached(command, environment=environment, log=log)
     deadline = time.monotonic() + START_WAIT
     while time.monotonic() < deadline:
         with suppress(ClaudeMemError):  # its lock is taken a moment before its row is written

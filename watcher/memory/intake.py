@@ -75,7 +75,8 @@ def take_in(connection: Connection, source: Source, records: Sequence[Record], *
     taken = Taken()
     if not records:
         return taken
-    _ensure_session(connection, source, records[0].at)
+    if begun_at := next((record.at for record in records if record.at), 0):  # a title carries no time
+        _ensure_session(connection, source, begun_at)
     gathered = _Pass(number=_last_prompt_number(connection, source))
     starts = _prompt_starts(connection, source.session_id) if source.agent_id else []
     for record in records:
@@ -96,18 +97,21 @@ def take_in(connection: Connection, source: Source, records: Sequence[Record], *
 
 
 def _ensure_session(connection: Connection, source: Source, at: int) -> None:
-    """Make the session's row where no hook has."""
+    """Make the session's row where no hook has, and say where it runs where no line has said so before."""
+    statement = insert(SdkSession).values(
+        session_id=source.session_id,
+        project=source.cwd,
+        cwd=source.cwd,
+        transcript_path=source.transcript_path or source.path,
+        started_at=iso(at),
+        started_at_epoch=at,
+    )
     connection.execute(
-        insert(SdkSession)
-        .values(
-            session_id=source.session_id,
-            project=source.cwd,
-            cwd=source.cwd,
-            transcript_path=source.transcript_path or source.path,
-            started_at=iso(at),
-            started_at_epoch=at,
+        statement.on_conflict_do_update(
+            index_elements=["session_id"],
+            set_={"project": statement.excluded.project, "cwd": statement.excluded.cwd},
+            where=SdkSession.project == "",
         )
-        .on_conflict_do_nothing()
     )
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import ColumnElement, Connection, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from watcher.memory.database import insert, iso
 from watcher.memory.models import Observation, SdkSession, SessionSummary, SummarySource, ToolUse, ToolUseStatus
@@ -48,12 +48,12 @@ class ObservationFields:
 
 
 def put_provisional(connection: Connection, turn: Turn, summary: SummaryFields, *, agent: str, now: int) -> bool:
-    """Store a provisional summary; an agent's is never replaced by it. Say whether it was stored."""
+    """Store a provisional summary, unless the agent's knows the same closing words; say whether it was stored."""
     return _put_summary(connection, turn, summary, SummarySource.PROVISIONAL, agent, now) > 0
 
 
 def put_agent_summary(connection: Connection, turn: Turn, summary: SummaryFields, *, agent: str, now: int) -> None:
-    """Store the agent's summary in the place of whatever was there."""
+    """Store the agent's summary in the place of what was there, unless that knows later closing words."""
     _put_summary(connection, turn, summary, SummarySource.AGENT, agent, now)
 
 
@@ -139,6 +139,7 @@ def _put_summary(
         "created_at": iso(turn.last_at),
         "created_at_epoch": turn.last_at,
         "updated_at_epoch": now,
+        "attempts": 0,
     }
     statement = insert(SessionSummary).values(
         session_id=turn.session_id,
@@ -146,11 +147,21 @@ def _put_summary(
         prompt_number=turn.number,
         **values,
     )
+    # Whoever knows the later closing words is right: an agent may have been asked before the turn went on.
     if source == SummarySource.AGENT:
-        values |= {"last_error": None, "attempts": 0}
-        may_replace: ColumnElement[bool] = true()
+        values |= {"last_error": None}
+        may_replace: ColumnElement[bool] = SessionSummary.closing_at_epoch <= turn.closing_at
     else:
-        may_replace = SessionSummary.source == SummarySource.PROVISIONAL
+        is_newer = SessionSummary.closing_at_epoch < turn.closing_at
+        may_replace = (SessionSummary.source == SummarySource.PROVISIONAL) | is_newer
+    connection.execute(
+        # A prompt typed mid-turn may have come in after the turn was summarised under the one before.
+        delete(SessionSummary).where(
+            SessionSummary.session_id == turn.session_id,
+            SessionSummary.prompt_number >= turn.first_number,
+            SessionSummary.prompt_number < turn.number,
+        )
+    )
     return connection.execute(
         statement.on_conflict_do_update(index_elements=["session_id", "prompt_number"], set_=values, where=may_replace)
     ).rowcount

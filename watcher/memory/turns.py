@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, func, select, update
 
 from watcher.memory.models import (
     Observation,
     SdkSession,
+    SessionStatus,
     SessionSummary,
     SummarySource,
     ToolUse,
@@ -49,11 +50,9 @@ class Turn:
         return self.is_over and (self.summary_source is None or self.closing_at > self.summary_closing_at)
 
     @property
-    def awaits_agent(self) -> bool:
-        """It is over, and the agent has not had its last word on it."""
-        return self.is_over and (
-            self.summary_source != SummarySource.AGENT or self.pending > 0 or self.closing_at > self.summary_closing_at
-        )
+    def has_last_word(self) -> bool:
+        """The agent has summarised it, and nothing was said since."""
+        return self.summary_source == SummarySource.AGENT and self.closing_at <= self.summary_closing_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +69,14 @@ class StoredToolUse:
     at: int  # epoch
 
 
-def turns(connection: Connection, session_id: str) -> list[Turn]:
-    """Return a session's turns, oldest first."""
-    session = connection.execute(select(SdkSession.project).where(SdkSession.session_id == session_id)).one_or_none()
+def turns(connection: Connection, session_id: str, *, is_ending: bool = False) -> list[Turn]:
+    """Return a session's turns, oldest first.
+
+    Tool uses of a session of which no prompt is known are a turn too, over with the session: when it `is_ending`.
+    """
+    session = connection.execute(
+        select(SdkSession.project, SdkSession.status).where(SdkSession.session_id == session_id)
+    ).one_or_none()
     if session is None:
         return []
     prompts = connection.execute(
@@ -89,6 +93,9 @@ def turns(connection: Connection, session_id: str) -> list[Turn]:
         row.prompt_number: row
         for row in connection.execute(select(SessionSummary.__table__).where(SessionSummary.session_id == session_id))
     }
+    is_over = is_ending or session.status != SessionStatus.ACTIVE
+    if not groups and 0 in work:
+        return [_turn_without_prompt(session_id, session.project, work[0], summaries.get(0), is_over=is_over)]
     return [_turn(session.project, group, work, summaries, is_last=group is groups[-1]) for group in groups]
 
 
@@ -120,29 +127,39 @@ def sessions_with_work(connection: Connection, max_attempts: int) -> list[str]:
     )
 
 
-def closing_words(connection: Connection, session_id: str) -> str:
-    """Return the last words known of a session's last turn."""
-    text = connection.scalar(
-        select(UserPrompt.closing_text)
-        .where(UserPrompt.session_id == session_id)
-        .order_by(UserPrompt.prompt_number.desc())
-        .limit(1)
-    )
-    return text or ""
+def closing_words(connection: Connection, session_id: str, at: int) -> str:
+    """Return the last words known of the turn that was a session's last at some time (epoch)."""
+    last = select(UserPrompt.closing_text).where(UserPrompt.prompt_number == _last_number(session_id, at))
+    return connection.scalar(last.where(UserPrompt.session_id == session_id)) or ""
 
 
 def end_last_turn(connection: Connection, session_id: str, at: int) -> None:
-    """Say that a session's last turn is over."""
-    last = select(func.max(UserPrompt.prompt_number)).where(UserPrompt.session_id == session_id)
+    """Say that the turn that was a session's last at some time (epoch) was over then.
+
+    A flag may be handled when the next prompt is already there.
+    """
     connection.execute(
         update(UserPrompt)
         .where(
             UserPrompt.session_id == session_id,
-            UserPrompt.prompt_number == last.scalar_subquery(),
+            UserPrompt.prompt_number == _last_number(session_id, at),
             UserPrompt.ended_at_epoch.is_(None),
         )
         .values(ended_at_epoch=at)
     )
+
+
+def is_running(connection: Connection, session_id: str, at: int) -> bool:
+    """Say whether the end of a session's last turn is not known."""
+    last = select(UserPrompt.id).where(UserPrompt.prompt_number == _last_number(session_id, at))
+    is_open = (UserPrompt.session_id == session_id, UserPrompt.ended_at_epoch.is_(None))
+    return connection.scalar(last.where(*is_open)) is not None
+
+
+def has_open_tool_uses(connection: Connection, session_id: str) -> bool:
+    """Say whether a tool of a session still runs, or waits for the user's leave."""
+    is_open = (ToolUse.session_id == session_id, ToolUse.status == ToolUseStatus.OPEN)
+    return connection.scalar(select(ToolUse.id).where(*is_open).limit(1)) is not None
 
 
 def close_open_tool_uses(connection: Connection, session_id: str) -> int:
@@ -179,10 +196,14 @@ def observation_titles(connection: Connection, turn: Turn) -> tuple[str, ...]:
 
 
 def summary_before(connection: Connection, turn: Turn) -> str:
-    """Return the summary of the turn before, as text."""
+    """Return what the agent is to go on from, as text: its own summary of this very turn, else of the one before."""
     text = connection.scalar(
         select(SessionSummary.summary_text)
-        .where(SessionSummary.session_id == turn.session_id, SessionSummary.prompt_number < turn.first_number)
+        .where(
+            SessionSummary.session_id == turn.session_id,
+            (SessionSummary.prompt_number < turn.first_number)
+            | ((SessionSummary.prompt_number == turn.number) & (SessionSummary.source == SummarySource.AGENT)),
+        )
         .order_by(SessionSummary.prompt_number.desc())
         .limit(1)
     )
@@ -198,6 +219,33 @@ def _work(connection: Connection, session_id: str) -> dict[int, tuple[int, int]]
         .group_by(ToolUse.prompt_number)
     )
     return {number: (waiting, last_at) for number, waiting, last_at in rows}
+
+
+def _last_number(session_id: str, at: int) -> ScalarSelect[int]:
+    """Return the number of the last prompt that a session was given until some time (epoch)."""
+    until = (UserPrompt.session_id == session_id, UserPrompt.created_at_epoch <= at)
+    return select(func.max(UserPrompt.prompt_number)).where(*until).scalar_subquery()
+
+
+def _turn_without_prompt(
+    session_id: str, project: str, work: tuple[int, int], summary: Row[tuple[object, ...]] | None, *, is_over: bool
+) -> Turn:
+    pending, last_at = work
+    return Turn(
+        session_id=session_id,
+        project=project,
+        first_number=0,
+        number=0,
+        prompts=(),
+        closing_text="",
+        closing_at=0,
+        is_over=is_over,
+        last_at=last_at,
+        pending=pending,
+        summary_source=summary.source if summary else None,
+        summary_closing_at=0,
+        attempts=summary.attempts if summary else 0,
+    )
 
 
 def _turn(

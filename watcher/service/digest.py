@@ -22,6 +22,9 @@ from watcher.recall import context
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.settings import Settings
 
+BACKGROUND_QUIET = 30.0  # seconds without a new tool use before a summarised turn is summarised again for the last ones
+MAY_LIE_IN_THE_BATCH = {"crashed", "refused", "timeout", "unreadable"}  # kinds of AgentError
+
 
 class Outcome(Enum):
     """What came of asking the agent."""
@@ -59,14 +62,14 @@ class Digest:
         self._clock = clock
         self._provisional = ExtractiveAgent()
 
-    def summarise(self, connection: Connection, session_id: str) -> int:
+    def summarise(self, connection: Connection, session_id: str, *, is_ending: bool = False) -> int:
         """Store a provisional summary of every turn that is over and lacks one, and render the context.
 
         Return how many were stored.
         """
         stored = 0
         project = ""
-        for turn in turns.turns(connection, session_id):
+        for turn in turns.turns(connection, session_id, is_ending=is_ending):
             if turn.lacks_summary:
                 batch = _batch(connection, turn, turns.tool_uses(connection, turn), wants_summary=True)
                 summary = self._provisional.digest(batch).summary or base.Summary()
@@ -91,6 +94,10 @@ class Digest:
                 return Outcome.NOTHING_TO_DO  # The watcher ends; the next one asks again.
             self._count_failure(job, error)
             return Outcome.FAILED
+        except Exception as error:
+            # A defect of ours must not have the same batch asked, and paid, for ever.
+            self._count_failure(job, base.AgentError(repr(error), kind="crashed"))
+            raise
         self._store(job, reply)
         return Outcome.DONE
 
@@ -108,13 +115,20 @@ class Digest:
     def _next_job(self, connection: Connection, session_id: str) -> _Job | None:
         size = self._settings.agent.batch_size
         for turn in turns.turns(connection, session_id):
-            # A long turn's first tool uses are observed while it runs; its last ones come with the summary.
-            is_due = turn.awaits_agent and turn.attempts < self._settings.agent.max_attempts
-            if is_due or (not turn.is_over and turn.pending > size):
+            if self._is_due(turn):
                 pending = turns.pending_tool_uses(connection, turn, size)
                 is_last = turn.is_over and turn.pending <= size
                 return _Job(turn, pending, _batch(connection, turn, pending, wants_summary=is_last))
         return None
+
+    def _is_due(self, turn: turns.Turn) -> bool:
+        """Say whether the agent is to be asked about a turn now."""
+        if not turn.is_over or turn.has_last_word:
+            # While it runs, or a background task of it still works: in whole batches, or once that falls silent.
+            is_quiet = turn.is_over and self._clock() - turn.last_at >= BACKGROUND_QUIET * 1000
+            return turn.pending > self._settings.agent.batch_size or (is_quiet and turn.pending > 0)
+        # The tries are those at one batch: as long as there are others, the turn is not given up.
+        return turn.pending > 0 or turn.attempts < self._settings.agent.max_attempts
 
     def _store(self, job: _Job, reply: base.Reply) -> None:
         with self._database.write() as connection:
@@ -145,8 +159,8 @@ class Digest:
                 job.turn,
                 [use.tool_use_id for use in job.tool_uses],
                 error=f"{error.kind}: {error}",
-                # Without a login, say, every try is in vain until the user acts; that costs the work nothing.
-                counts=error.may_recover,
+                # Without a login, or with the API down, every try is in vain; that is not the batch's fault.
+                counts=error.kind in MAY_LIE_IN_THE_BATCH,
                 max_attempts=self._settings.agent.max_attempts,
             )
             _add_usage(connection, job, error.usage)

@@ -11,6 +11,7 @@ import os
 import queue
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from watchdog.events import (
@@ -24,10 +25,30 @@ from watchdog.events import (
 from watchdog.observers import Observer
 
 _Signature = tuple[int, int, int]  # inode, size, modification time in ns
+_UNSEEN: _Signature = (-1, -1, -1)
+
+
+def is_transcript(path: Path, projects: Path) -> bool:
+    """Say whether a file is one: `<project>/<session>.jsonl`, `<project>/<session>/subagents/**/agent-<id>.jsonl`.
+
+    Tools leave other files of that ending beside them.
+    """
+    if path.suffix != ".jsonl" or not path.is_relative_to(projects):
+        return False
+    parts = path.relative_to(projects).parts
+    return len(parts) == 2 or (len(parts) > 3 and parts[2] == "subagents" and path.name.startswith("agent-"))
+
+
+def subagents_of(transcript: Path) -> list[Path]:
+    """Return the transcripts of a session's subagents."""
+    return sorted((transcript.with_suffix("") / "subagents").glob("**/agent-*.jsonl"))
 
 
 class Rescan:
-    """Finds what changed since it last looked, by what the file system says of each file."""
+    """Finds what changed since it last looked, by what the file system says of each file.
+
+    A file counts as seen once it is handed out; `forget` one that could not be taken in.
+    """
 
     def __init__(self, projects: Path, *, since: int, offsets: dict[str, int]) -> None:
         """Transcripts last written before `since` (epoch) and never taken in are left alone.
@@ -42,12 +63,17 @@ class Rescan:
     def discover(self) -> Iterator[Path]:
         """Return the changed transcripts anywhere in the projects folder, the oldest first.
 
-        A fork copies history: the session it was made in must come first to keep it.
+        A fork copies history: the session it was made in must come first to keep it. Subagents come last: the
+        prompt that their work belongs to is in their session's own file.
         """
         found = [
-            (status.st_mtime_ns, path) for path, status in _transcripts(self._projects) if self._is_new(path, status)
+            (path.name.startswith("agent-"), status.st_mtime_ns, path, status)
+            for path, status in _transcripts(self._projects)
+            if self._is_new(path, status)
         ]
-        yield from (Path(path) for _, path in sorted(found))
+        for _, _, path, status in sorted(found, key=lambda one: one[:3]):
+            self._seen[str(path)] = _signature(status)
+            yield path
 
     def changed(self, paths: Iterable[Path]) -> Iterator[Path]:
         """Return those of some transcripts that changed."""
@@ -56,21 +82,23 @@ class Rescan:
                 status = path.stat()
             except OSError:
                 continue
-            if self._is_new(str(path), status):
+            if self._is_new(path, status):
+                self._seen[str(path)] = _signature(status)
                 yield path
 
-    def _is_new(self, path: str, status: os.stat_result) -> bool:
-        signature = (status.st_ino, status.st_size, status.st_mtime_ns)
-        known = self._seen.get(path)
-        if known == signature:
+    def forget(self, path: Path) -> None:
+        """Look at a file again the next time, changed or not."""
+        self._seen[str(path)] = _UNSEEN
+
+    def _is_new(self, path: Path, status: os.stat_result) -> bool:
+        known = self._seen.get(str(path))
+        if known is not None:
+            return known != _signature(status)
+        taken = self._offsets.get(str(path))
+        if taken is None and status.st_mtime_ns < self._since * 1_000_000:
+            self._seen[str(path)] = _signature(status)
             return False
-        self._seen[path] = signature
-        if known is None:
-            taken = self._offsets.get(path)
-            if taken is None:
-                return status.st_mtime_ns >= self._since * 1_000_000
-            return taken != status.st_size
-        return True
+        return taken != status.st_size
 
 
 class Hints:
@@ -130,18 +158,24 @@ class _Teller(FileSystemEventHandler):
         self._told.put(os.fsdecode(event.dest_path or event.src_path))
 
 
-def _transcripts(projects: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Return every transcript: `<project>/<session>.jsonl`, `<project>/<session>/subagents/**/*.jsonl`."""
+def _signature(status: os.stat_result) -> _Signature:
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _transcripts(projects: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Return every transcript with its status."""
     for project in _entries(projects):
         for entry in _entries(project.path):
+            path = Path(entry.path)
             if entry.name.endswith(".jsonl"):
-                yield from _with_status(entry)
+                found = [path]
             elif entry.is_dir(follow_symlinks=False):
-                for parent, _, names in os.walk(os.path.join(entry.path, "subagents")):  # noqa: PTH118 - a hot path
-                    for name in sorted(names):
-                        if name.endswith(".jsonl"):
-                            path = os.path.join(parent, name)  # noqa: PTH118
-                            yield path, os.stat(path)  # noqa: PTH116
+                found = subagents_of(path)
+            else:
+                continue
+            for transcript in found:
+                with suppress(OSError):  # it went while we looked, or is a link to nowhere
+                    yield transcript, transcript.stat()
 
 
 def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
@@ -150,10 +184,3 @@ def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
             return sorted(entries, key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
-
-
-def _with_status(entry: os.DirEntry[str]) -> Iterator[tuple[str, os.stat_result]]:
-    try:
-        yield entry.path, entry.stat()
-    except FileNotFoundError:
-        return

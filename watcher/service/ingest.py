@@ -121,13 +121,16 @@ class Ingest:
         for line in lines:
             try:
                 meaning = entries.understand(line.data)
+                found = [record for entry in meaning.entries for record in self._records(entry)]
             except entries.BrokenLineError as error:
                 decoded.broken.append(_broken(line, str(error)))
                 continue
+            except Exception as error:  # noqa: BLE001 - one line that nobody foresaw must not keep all others out
+                decoded.broken.append(_broken(line, f"defect of claude-mem: {error!r}"))
+                continue
             decoded.cwd = decoded.cwd or meaning.cwd
-            records = [record for entry in meaning.entries for record in self._records(entry)]
-            decoded.records += records
-            decoded.skipped += not records
+            decoded.records += found
+            decoded.skipped += not found
         return decoded
 
     def _records(self, entry: entries.Entry) -> Iterator[records.Record]:

@@ -7,6 +7,7 @@ killed, the transcript's own turn ends, a long silence, or the end of its proces
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -14,14 +15,24 @@ import orjson
 from watcher import system
 from watcher.memory import records, sessions, turns
 from watcher.memory.database import Database
-from watcher.memory.models import FlagKind
+from watcher.memory.models import FlagKind, SessionStatus
 from watcher.memory.sessions import RaisedFlag, Session
 from watcher.service.digest import Digest
 from watcher.service.events import Clock, Event, EventKind, Listener, now
+from watcher.service.follow import subagents_of
 from watcher.service.ingest import Ingest, closing_words
 from watcher.settings import WatchSettings
 
 GONE_AFTER = 60_000  # milliseconds of silence before a session that no process claims counts as gone
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What a process says of itself in the file that lives as long as it."""
+
+    pid: int
+    started_at: int  # epoch
+    updated_at: int  # epoch
 
 
 class Lifecycle:
@@ -66,18 +77,18 @@ class Lifecycle:
     def follow(self, transcript: Path) -> None:
         """Take in what is new of a session, its subagents' transcripts included."""
         self.take_in(transcript)
-        for path in sorted(subagents_of(transcript).glob("**/*.jsonl")):
+        for path in subagents_of(transcript):
             self.take_in(path)
 
-    def take_in(self, path: Path) -> records.Taken:
-        """Take in what is new of one transcript; trouble with it is told, not raised."""
+    def take_in(self, path: Path) -> records.Taken | None:
+        """Take in what is new of one transcript; None where it cannot be read now, which is told and not raised."""
         try:
             return self._ingest.take_in(path)
         except FileNotFoundError:
-            pass  # A session has no transcript before its first prompt.
+            return None  # A session has no transcript before its first prompt.
         except OSError as error:
             self._tell(EventKind.TROUBLE, path.stem, f"cannot read {path}: {error.strerror}")
-        return records.Taken()
+            return None
 
     def finalize(self, session_id: str) -> None:
         """Summarise the turns that the transcript itself says are over."""
@@ -97,10 +108,18 @@ class Lifecycle:
             elif silence >= self._settings.idle_session * 1000:
                 self.end(session.session_id, at=moment, reason="idle")
             elif silence >= self._settings.quiet_turn * 1000:
-                with self._database.write() as connection:
-                    turns.end_last_turn(connection, session.session_id, moment)
-                    stored = self._digest.summarise(connection, session.session_id)
-                self._tell_finalized(session.session_id, stored)
+                self._end_quiet_turn(session.session_id, moment)
+
+    def _end_quiet_turn(self, session_id: str, at: int) -> None:
+        with self._database.read() as connection:
+            is_running = turns.is_running(connection, session_id, at)
+            # A long test run is silent too, and so is a question that waits for the user's answer.
+            if not is_running or turns.has_open_tool_uses(connection, session_id):
+                return
+        with self._database.write() as connection:
+            turns.end_last_turn(connection, session_id, at)
+            stored = self._digest.summarise(connection, session_id)
+        self._tell_finalized(session_id, stored)
 
     def end(self, session_id: str, *, at: int, reason: str, flag: RaisedFlag | None = None) -> None:
         """End a session: what was begun is kept, its last turn summarised, its flag lowered, all at once."""
@@ -111,10 +130,10 @@ class Lifecycle:
             if known is not None and known.last_prompt_at <= at:
                 turns.close_open_tool_uses(connection, session_id)
                 turns.end_last_turn(connection, session_id, at)
-                stored = self._digest.summarise(connection, session_id)
+                stored = self._digest.summarise(connection, session_id, is_ending=True)
                 status = sessions.complete(connection, session_id, at=at, reason=reason)
             if flag is not None:
-                outcome = str(status) if status else ("unknown session" if known is None else "goes on")
+                outcome = str(status) if status else _not_ended(known)
                 sessions.lower_flag(connection, flag.id, outcome=outcome, now=self._clock())
         self._tell_finalized(session_id, stored)
         if status is not None:
@@ -140,7 +159,7 @@ class Lifecycle:
         if flag.kind is FlagKind.CLEANUP or not flag.closing_text:
             return True
         with self._database.read() as connection:
-            found = turns.closing_words(connection, flag.session_id)
+            found = turns.closing_words(connection, flag.session_id, flag.raised_at)
         if found == closing_words(flag.closing_text):
             return True
         return self._clock() - flag.raised_at >= self._settings.closing_wait * 1000
@@ -163,8 +182,11 @@ class Lifecycle:
             return False
         folder = Path(session.transcript_path).parent.parent.parent / "sessions"
         claims = _claims(folder, session.session_id)
-        if claims:
-            return not any(system.process_is_alive(pid, started_at) for pid, started_at in claims)
+        if any(system.process_is_alive(claim.pid, claim.started_at) for claim in claims):
+            return False
+        # What was left behind by an earlier process, killed long before the last line, says nothing of this one.
+        if any(claim.updated_at + GONE_AFTER >= session.last_activity_at for claim in claims):
+            return True
         return folder.is_dir() and silence >= GONE_AFTER
 
     def _tell_finalized(self, session_id: str, stored: int) -> None:
@@ -176,13 +198,14 @@ class Lifecycle:
         self._listener(Event(kind, text, session_id))
 
 
-def subagents_of(transcript: Path) -> Path:
-    """Return the folder of a session's subagents' transcripts."""
-    return transcript.with_suffix("") / "subagents"
+def _not_ended(known: Session | None) -> str:
+    if known is None:
+        return "unknown session"
+    return "goes on" if known.status is SessionStatus.ACTIVE else "was over already"
 
 
-def _claims(folder: Path, session_id: str) -> list[tuple[int, int]]:
-    """Return the processes that say they write a session: pid, and the time (epoch) of their start."""
+def _claims(folder: Path, session_id: str) -> list[_Claim]:
+    """Return the processes that say they write a session."""
     claims = []
     for path in folder.glob("*.json"):
         try:
@@ -190,6 +213,7 @@ def _claims(folder: Path, session_id: str) -> list[tuple[int, int]]:
         except (OSError, orjson.JSONDecodeError):
             continue  # It is being written, or just went; the next look tells.
         if isinstance(said, dict) and said.get("sessionId") == session_id and isinstance(said.get("pid"), int):
-            started = said.get("startedAt")
-            claims.append((said["pid"], started if isinstance(started, int) else sys.maxsize))
+            started, updated = said.get("startedAt"), said.get("updatedAt")
+            started_at = started if isinstance(started, int) else sys.maxsize
+            claims.append(_Claim(said["pid"], started_at, updated if isinstance(updated, int) else started_at))
     return claims

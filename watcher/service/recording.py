@@ -16,6 +16,7 @@ import orjson
 
 from watcher.errors import UsageError
 from watcher.memory.models import FlagKind
+from watcher.service.follow import subagents_of
 
 HOOKS = "hooks.jsonl"
 _TIME = re.compile(rb'"timestamp": ?"([0-9T:.\-]{19,26}(?:Z|[+-]\d\d:\d\d))"')
@@ -58,7 +59,7 @@ class Recording:
 
     path: Path
     started_at: int  # epoch; 0 where no line tells
-    ended_at: int
+    ended_at: int  # of its last line
     flags: tuple[RecordedFlag, ...]
 
     @property
@@ -69,7 +70,7 @@ class Recording:
     @property
     def subagents(self) -> list[Path]:
         """Its subagents' transcripts."""
-        return sorted((self.path.with_suffix("") / "subagents").glob("**/*.jsonl"))
+        return subagents_of(self.path)
 
     @property
     def size(self) -> int:
@@ -123,8 +124,7 @@ def _recording(path: Path) -> Recording:
     times = [_epoch(match) for match in _TIME.findall(data)]
     first = _first_time(data)
     flags = tuple(_flags(path))
-    ends = [max(times, default=first), *(flag.at for flag in flags)]
-    return Recording(path, first, max(ends), flags)
+    return Recording(path, first, max([*times, first]), flags)
 
 
 def _flags(path: Path) -> Iterator[RecordedFlag]:

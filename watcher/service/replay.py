@@ -111,8 +111,9 @@ class Replay:
 def _flags(recording: Recording) -> list[RecordedFlag]:
     """Return a recording's flags; it ends with a cleanup, for its session will not go on."""
     flags = list(recording.flags)
-    if not any(flag.kind is FlagKind.CLEANUP for flag in flags):
-        flags.append(RecordedFlag.end(recording.path, recording.ended_at))
+    ended_at = max((flag.at for flag in flags if flag.kind is FlagKind.CLEANUP), default=0)
+    if recording.ended_at > ended_at:
+        flags.append(RecordedFlag.end(recording.path, max([recording.ended_at, *(flag.at for flag in flags)])))
     return flags
 
 

@@ -7,7 +7,7 @@ so it can be killed at any time: the next one goes on where the database says.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -23,13 +23,14 @@ from watcher.memory import checkpoints, sessions, watchers
 from watcher.memory.database import Database
 from watcher.service.digest import Digest, Outcome
 from watcher.service.events import Clock, Event, EventKind, Listener, now
-from watcher.service.follow import Hints, Rescan
+from watcher.service.follow import Hints, Rescan, is_transcript, subagents_of
 from watcher.service.ingest import Ingest, source_of
-from watcher.service.lifecycle import Lifecycle, subagents_of
+from watcher.service.lifecycle import Lifecycle
 from watcher.settings import Settings
 
 AGENTS_AT_ONCE = 2  # each is a process of some 200 MB
 HEARTBEAT = 5.0  # seconds
+DATABASE_PAUSE = 1.0  # seconds before trying again what the database refused
 CLOSING_POLL = 0.02  # seconds between two looks for the last words of a turn
 LONGEST_REST = 3600.0  # seconds that the agent is left alone after failures
 LOCK_WAIT = 1.0  # seconds to wait for the lock: a hook that looks whether it is held holds it for a moment
@@ -148,13 +149,15 @@ class Watch:
                 self._leave_if_idle()
             except OperationalError as error:
                 self._hear(Event(EventKind.TROUBLE, f"database: {error.orig}; trying again"))
-                waiting = 0
+                pause = DATABASE_PAUSE
+                continue
             due = min(next_scan, next_discovery, next_beat) - self._clock()
             pause = CLOSING_POLL if waiting else max(CLOSING_POLL, due / 1000)
 
-    def _hinted(self, paths: Iterable[str]) -> list[Path]:
+    def _hinted(self, paths: Iterable[str]) -> Iterator[Path]:
         """Return the transcripts among the paths of which something was heard."""
-        return list(self._rescan.changed(Path(path) for path in sorted(paths) if path.endswith(".jsonl")))
+        heard = (Path(path) for path in sorted(paths) if path)
+        return self._rescan.changed(path for path in heard if is_transcript(path, self._settings.projects))
 
     def _hot(self) -> list[Path]:
         """Return the transcripts of the active sessions."""
@@ -162,16 +165,21 @@ class Watch:
             active = sessions.active(connection)
         paths = []
         for session in active:
-            transcript = Path(session.transcript_path)
-            paths += [transcript, *subagents_of(transcript).glob("**/*.jsonl")]
+            if session.transcript_path:
+                transcript = Path(session.transcript_path)
+                paths += [transcript, *subagents_of(transcript)]
         return paths
 
     def _take_in(self, paths: Iterable[Path]) -> None:
         for path in paths:
-            source = source_of(path)
-            taken = self._life.take_in(path)
-            if taken.turn_ends or taken.prompts:
-                self._life.finalize(source.session_id)
+            taken = None
+            try:
+                taken = self._life.take_in(path)
+            finally:
+                if taken is None:
+                    self._rescan.forget(path)
+            if taken is not None and (taken.turn_ends or taken.prompts):
+                self._life.finalize(source_of(path).session_id)
 
     def _watch_folders(self) -> None:
         """Listen to where hooks and Claude Code write; where that cannot be had, the rescan finds all the same."""
@@ -208,7 +216,7 @@ class Watch:
         if error is not None:
             self._hear(Event(EventKind.TROUBLE, f"agent: {error!r}", session_id))
         if error is not None or future.result() is Outcome.FAILED:
-            pause = min(self._settings.agent.retry_pause * 2**self._failures, LONGEST_REST)
+            pause = min(self._settings.agent.retry_pause * 2 ** min(self._failures, 16), LONGEST_REST)
             self._failures += 1
             self._agent_rests_until = self._clock() + round(pause * 1000)
         elif future.result() is Outcome.DONE:

@@ -103,10 +103,17 @@ _USELESS = re.compile(
     rb"|hook_success|model|prompt_snapshot|remote_session_change|session_context|skill_listing)\")"
 )
 
-# Lines of type `user` that no human typed as a prompt: slash commands, their output, notes to the model.
+# Lines of type `user` that no human typed as a prompt: local commands such as /clear, which begin with their name,
+# their output, notes to the model.
 _MACHINE_TEXT = re.compile(
-    r"<(?:command-name|command-message|local-command-|bash-(?:input|stdout|stderr)|task-notification"
-    r"|system-reminder|user-memory-input)|\[Request interrupted by user"
+    r"<(?:command-name|local-command-|bash-(?:input|stdout|stderr)|task-notification|system-reminder"
+    r"|user-memory-input)|\[Request interrupted by user"
+)
+# A command or skill that starts a turn begins with its message instead.
+_COMMAND = re.compile(
+    r"<command-message>.*?</command-message>\s*<command-name>(?P<name>.*?)</command-name>"
+    r"(?:\s*<command-args>(?P<args>.*?)</command-args>)?",
+    re.DOTALL,
 )
 
 
@@ -150,7 +157,7 @@ def _decode_leniently(line: bytes) -> object:
     text = line.decode("utf-8-sig", "replace")
     try:
         decoded = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BrokenLineError(f"not JSON: {error}") from error
     # A lone surrogate is no text to SQLite nor to anything else further on: say so with a question mark.
     return json.loads(json.dumps(decoded, ensure_ascii=False).encode("utf-8", "replace"))
@@ -168,8 +175,8 @@ def _of_user(entry: Mapping[str, Any]) -> Iterator[Entry]:
             is_error=bool(block.get("is_error")),
         )
     if not results and _is_human(entry):
-        text = _plain_text(content)
-        if text and not _MACHINE_TEXT.match(text):
+        text = _prompt_text(content)
+        if text:
             yield Prompt(at=at, uuid=_needed(entry, "uuid"), text=text, is_queued=False)
 
 
@@ -199,11 +206,13 @@ def _of_assistant(entry: Mapping[str, Any]) -> Iterator[Entry]:
 
 
 def _of_system(entry: Mapping[str, Any]) -> Iterator[Entry]:
-    """Read turn ends: `stop_hook_summary` where there are Stop hooks, `turn_duration` in the terminal only."""
+    """Read turn ends: `stop_hook_summary` where there are Stop hooks, `turn_duration` in the terminal only.
+
+    A Stop hook that blocks lets the turn go on, and its line looks like any other: what comes after it tells.
+    """
     match entry.get("subtype"):
         case "stop_hook_summary" | "turn_duration":
-            if not entry.get("preventedContinuation"):
-                yield TurnEnd(at=_time(entry))
+            yield TurnEnd(at=_time(entry))
         case "compact_boundary":
             yield Compaction(at=_time(entry))
         case _:
@@ -217,8 +226,8 @@ def _of_attachment(entry: Mapping[str, Any]) -> Iterator[Entry]:
         return
     if attachment.get("commandMode") != "prompt" or entry.get("isSidechain"):
         return
-    text = _plain_text(attachment.get("prompt"))
-    if text and not _MACHINE_TEXT.match(text):
+    text = _prompt_text(attachment.get("prompt"))
+    if text:
         yield Prompt(at=_time(entry), uuid=_needed(entry, "uuid"), text=text, is_queued=True)
 
 
@@ -242,11 +251,12 @@ def _blocks(content: object) -> list[Mapping[str, Any]]:
     return [block for block in content if isinstance(block, dict)]
 
 
-def _plain_text(content: object) -> str:
-    """Return a prompt's text; pictures in it are named, not kept."""
-    if isinstance(content, str):
-        return content.strip()
-    return _result_text(content)
+def _prompt_text(content: object) -> str:
+    """Return what a human asked, empty where no human did; pictures in it are named, not kept."""
+    text = content.strip() if isinstance(content, str) else _result_text(content)
+    if command := _COMMAND.match(text):
+        return f"{command['name'].strip()} {(command['args'] or '').strip()}".strip()
+    return "" if _MACHINE_TEXT.match(text) else text
 
 
 def _result_text(content: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,7 +34,11 @@ def input_excerpt(arguments: Mapping[str, Any], limit: int) -> str:
     """
     most = max(200, limit // max(1, sum(isinstance(value, str) for value in arguments.values())))
     short = {name: excerpt(value, most) if isinstance(value, str) else value for name, value in arguments.items()}
-    return excerpt(orjson.dumps(short, option=orjson.OPT_NON_STR_KEYS).decode(), limit * 2)
+    try:
+        text = orjson.dumps(short).decode()
+    except TypeError:  # a number of more than 64 bits
+        text = json.dumps(short, ensure_ascii=False)
+    return excerpt(text, limit * 2)
 
 
 def files_read(name: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
