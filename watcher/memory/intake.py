@@ -8,10 +8,10 @@ session it was made in.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, Executable, bindparam, select, update
 
 from watcher.memory.database import greatest, insert, iso
 from watcher.memory.models import SdkSession, SessionStatus, ToolUse, ToolUseStatus, UserPrompt
@@ -27,6 +27,35 @@ from watcher.memory.records import (
     WordsRecord,
 )
 
+# Each statement is made once and runs for all rows of a pass: making one costs more than running it.
+_INSERT_PROMPTS = insert(UserPrompt)
+_INSERT_TOOL_USES = insert(ToolUse).on_conflict_do_nothing()
+_SET_RESULTS = (
+    update(ToolUse)
+    .where(ToolUse.tool_use_id == bindparam("of_tool_use"), ToolUse.status == ToolUseStatus.OPEN)
+    .values(
+        status=ToolUseStatus.PENDING,
+        output=bindparam("output"),
+        is_error=bindparam("is_error"),
+        finished_at_epoch=bindparam("finished_at_epoch"),
+    )
+)
+_OF_PROMPT = update(UserPrompt).where(
+    UserPrompt.session_id == bindparam("of_session"), UserPrompt.prompt_number == bindparam("of_number")
+)
+_SET_CLOSING_WORDS = _OF_PROMPT.where(
+    UserPrompt.closing_at_epoch <= bindparam("at"), UserPrompt.created_at_epoch <= bindparam("at")
+).values(closing_text=bindparam("words"), closing_at_epoch=bindparam("at"))
+# Activity after a turn's end opens it again.
+_REOPEN_TURNS = _OF_PROMPT.where(UserPrompt.ended_at_epoch < bindparam("at")).values(ended_at_epoch=None)
+# A Stop flag may have said so already, a moment earlier; in the end it is the transcript's word.
+_END_TURNS = _OF_PROMPT.where(
+    UserPrompt.ended_at_epoch.is_(None) | (UserPrompt.ended_at_epoch < bindparam("at")),
+    UserPrompt.created_at_epoch <= bindparam("at"),
+).values(ended_at_epoch=bindparam("at"))
+
+_Row = dict[str, object]
+
 
 @dataclass(slots=True)
 class _Turn:
@@ -41,58 +70,75 @@ class _Turn:
 class _Pass:
     """What is gathered of the records before it is written in a few statements."""
 
-    number: int = 0  # of the prompt that records belong to now; 0: none of this session
+    source: Source
+    known: dict[str, tuple[str, int]]  # session and number of the prompts that are in the memory, by uuid
+    last_number: int  # of the session's prompts so far
+    number: int  # of the prompt that records belong to now; 0: none of this session
+    prompts: list[_Row] = field(default_factory=list)
+    tool_uses: list[_Row] = field(default_factory=list)
+    results: list[_Row] = field(default_factory=list)
     turns: dict[int, _Turn] = field(default_factory=dict)
-    tool_uses: list[dict[str, object]] = field(default_factory=list)
-    results: list[dict[str, object]] = field(default_factory=list)
     title: str = ""
     last_at: int = 0
     prompted_at: int = 0
 
-    def turn(self) -> _Turn:
-        return self.turns.setdefault(self.number, _Turn())
-
-    def add(self, source: Source, record: Record) -> None:
+    def add(self, record: Record) -> None:
+        """Gather one record."""
+        self.last_at = max(self.last_at, record.at)
         match record:
+            case PromptRecord():
+                self._add_prompt(record)
             case ToolUseRecord():
-                self.tool_uses.append(_tool_use_row(source, record, self.number))
-                self.turn().active_at = record.at
+                self.tool_uses.append(_tool_use_row(self.source, record, self.number))
+                self._turn().active_at = record.at
             case ToolResultRecord():
                 self.results.append(_result_row(record))
             case WordsRecord():
-                self.turn().active_at = record.at
-                self.turn().words = record
+                self._turn().active_at = record.at
+                self._turn().words = record
             case TurnEndRecord():
-                self.turn().ended_at = record.at
+                self._turn().ended_at = record.at
             case TitleRecord():
                 self.title = record.text
-            case PromptRecord():
-                raise AssertionError("a prompt is written at once: what follows belongs to it")
+
+    def _add_prompt(self, record: PromptRecord) -> None:
+        """Gather a prompt where it is new; let what follows belong to it."""
+        if record.uuid in self.known:
+            session_id, number = self.known[record.uuid]
+            self.number = number if session_id == self.source.session_id else 0
+            return
+        self.last_number += 1
+        self.number = self.last_number
+        self.known[record.uuid] = (self.source.session_id, self.number)
+        self.prompted_at = max(self.prompted_at, record.at)
+        self.prompts.append(_prompt_row(self.source, record, self.number))
+
+    def _turn(self) -> _Turn:
+        return self.turns.setdefault(self.number, _Turn())
 
 
 def take_in(connection: Connection, source: Source, records: Sequence[Record], *, now: int) -> Taken:
     """Write records in their order; only the new ones count."""
-    taken = Taken()
     if not records:
-        return taken
+        return Taken()
     if begun_at := next((record.at for record in records if record.at), 0):  # a title carries no time
         _ensure_session(connection, source, begun_at)
-    gathered = _Pass(number=_last_prompt_number(connection, source))
-    starts = _prompt_starts(connection, source.session_id) if source.agent_id else []
+    starts = _prompt_starts(connection, source.session_id)
+    gathered = _Pass(source, _known_prompts(connection, records), last_number=len(starts), number=len(starts))
     for record in records:
-        gathered.last_at = max(gathered.last_at, record.at)
         if source.agent_id:
+            # A subagent's work belongs to the prompt that its session had been given last.
             gathered.number = bisect_right(starts, record.at)
-        if isinstance(record, PromptRecord):
-            taken.prompts += _take_prompt(connection, source, record, gathered)
-        else:
-            gathered.add(source, record)
-    taken.turn_ends = sum(1 for turn in gathered.turns.values() if turn.ended_at)
-    taken.tool_uses = _write_tool_uses(connection, gathered.tool_uses)
-    taken.results = _write_results(connection, gathered.results)
+        gathered.add(record)
+    taken = Taken(
+        prompts=_execute(connection, _INSERT_PROMPTS, gathered.prompts),
+        tool_uses=_execute(connection, _INSERT_TOOL_USES, gathered.tool_uses),
+        results=_execute(connection, _SET_RESULTS, gathered.results),
+        turn_ends=sum(1 for turn in gathered.turns.values() if turn.ended_at),
+    )
     if not source.agent_id:
         _write_turns(connection, source.session_id, gathered.turns)
-    _touch_session(connection, source.session_id, gathered, now=now)
+    _touch_session(connection, gathered, taken, now=now)
     return taken
 
 
@@ -115,15 +161,8 @@ def _ensure_session(connection: Connection, source: Source, at: int) -> None:
     )
 
 
-def _last_prompt_number(connection: Connection, source: Source) -> int:
-    number = connection.scalar(
-        select(func.max(UserPrompt.prompt_number)).where(UserPrompt.session_id == source.session_id)
-    )
-    return number or 0
-
-
 def _prompt_starts(connection: Connection, session_id: str) -> list[int]:
-    """Return when each prompt of a session was given: a subagent's tool uses belong to the last one before."""
+    """Return when each prompt of a session was given, by its number."""
     return list(
         connection.scalars(
             select(UserPrompt.created_at_epoch)
@@ -133,32 +172,29 @@ def _prompt_starts(connection: Connection, session_id: str) -> list[int]:
     )
 
 
-def _take_prompt(connection: Connection, source: Source, record: PromptRecord, gathered: _Pass) -> int:
-    """Write a prompt where it is new; let what follows belong to it. Return how many were new."""
-    known = connection.execute(
-        select(UserPrompt.session_id, UserPrompt.prompt_number).where(UserPrompt.uuid == record.uuid)
-    ).one_or_none()
-    if known is not None:
-        is_own = known.session_id == source.session_id
-        gathered.number = known.prompt_number if is_own else 0
-        return 0
-    gathered.number = _last_prompt_number(connection, source) + 1
-    gathered.prompted_at = max(gathered.prompted_at, record.at)
-    connection.execute(
-        insert(UserPrompt).values(
-            uuid=record.uuid,
-            session_id=source.session_id,
-            prompt_number=gathered.number,
-            prompt_text=record.text,
-            continues_turn=record.continues_turn and gathered.number > 1,
-            created_at=iso(record.at),
-            created_at_epoch=record.at,
-        )
-    )
-    return 1
+def _known_prompts(connection: Connection, records: Iterable[Record]) -> dict[str, tuple[str, int]]:
+    """Return which of the prompts are in the memory already, and where: a fork's history is another session's."""
+    uuids = [record.uuid for record in records if isinstance(record, PromptRecord)]
+    if not uuids:
+        return {}
+    known = select(UserPrompt.uuid, UserPrompt.session_id, UserPrompt.prompt_number)
+    rows = connection.execute(known.where(UserPrompt.uuid.in_(uuids)))
+    return {uuid: (session_id, number) for uuid, session_id, number in rows}
 
 
-def _tool_use_row(source: Source, record: ToolUseRecord, number: int) -> dict[str, object]:
+def _prompt_row(source: Source, record: PromptRecord, number: int) -> _Row:
+    return {
+        "uuid": record.uuid,
+        "session_id": source.session_id,
+        "prompt_number": number,
+        "prompt_text": record.text,
+        "continues_turn": record.continues_turn and number > 1,
+        "created_at": iso(record.at),
+        "created_at_epoch": record.at,
+    }
+
+
+def _tool_use_row(source: Source, record: ToolUseRecord, number: int) -> _Row:
     return {
         "tool_use_id": record.tool_use_id,
         "session_id": source.session_id,
@@ -174,7 +210,7 @@ def _tool_use_row(source: Source, record: ToolUseRecord, number: int) -> dict[st
     }
 
 
-def _result_row(record: ToolResultRecord) -> dict[str, object]:
+def _result_row(record: ToolResultRecord) -> _Row:
     return {
         "of_tool_use": record.tool_use_id,
         "output": record.output,
@@ -183,58 +219,38 @@ def _result_row(record: ToolResultRecord) -> dict[str, object]:
     }
 
 
-def _write_tool_uses(connection: Connection, rows: list[dict[str, object]]) -> int:
-    if not rows:
-        return 0
-    return connection.execute(insert(ToolUse).on_conflict_do_nothing(), rows).rowcount
-
-
-def _write_results(connection: Connection, rows: list[dict[str, object]]) -> int:
-    """Give open tool uses their results: pending from here on."""
-    if not rows:
-        return 0
-    statement = (
-        update(ToolUse)
-        .where(ToolUse.tool_use_id == bindparam("of_tool_use"), ToolUse.status == ToolUseStatus.OPEN)
-        .values(
-            status=ToolUseStatus.PENDING,
-            output=bindparam("output"),
-            is_error=bindparam("is_error"),
-            finished_at_epoch=bindparam("finished_at_epoch"),
-        )
-    )
-    return connection.execute(statement, rows).rowcount
-
-
 def _write_turns(connection: Connection, session_id: str, turns: dict[int, _Turn]) -> None:
-    """Store each turn's last words and its end; activity after an end opens the turn again."""
+    """Store each turn's last words and its end."""
+    words: list[_Row] = []
+    active: list[_Row] = []
+    ended: list[_Row] = []
     for number, turn in turns.items():
-        this = update(UserPrompt).where(UserPrompt.session_id == session_id, UserPrompt.prompt_number == number)
+        this: _Row = {"of_session": session_id, "of_number": number}
         if turn.words is not None:
-            connection.execute(
-                this.where(UserPrompt.closing_at_epoch <= turn.words.at).values(
-                    closing_text=turn.words.text, closing_at_epoch=turn.words.at
-                )
-            )
+            words.append({**this, "at": turn.words.at, "words": turn.words.text})
         if turn.active_at:
-            connection.execute(this.where(UserPrompt.ended_at_epoch < turn.active_at).values(ended_at_epoch=None))
+            active.append({**this, "at": turn.active_at})
         if turn.ended_at and turn.ended_at >= turn.active_at:
-            # A Stop flag may have said so already, a moment earlier; in the end it is the transcript's word.
-            earlier = UserPrompt.ended_at_epoch.is_(None) | (UserPrompt.ended_at_epoch < turn.ended_at)
-            connection.execute(this.where(earlier).values(ended_at_epoch=turn.ended_at))
+            ended.append({**this, "at": turn.ended_at})
+    _execute(connection, _SET_CLOSING_WORDS, words)
+    _execute(connection, _REOPEN_TURNS, active)
+    _execute(connection, _END_TURNS, ended)
 
 
-def _touch_session(connection: Connection, session_id: str, gathered: _Pass, *, now: int) -> None:
+def _execute(connection: Connection, statement: Executable, rows: list[_Row]) -> int:
+    """Run a statement for all rows; return how many it changed."""
+    return connection.execute(statement, rows).rowcount if rows else 0
+
+
+def _touch_session(connection: Connection, gathered: _Pass, taken: Taken, *, now: int) -> None:
     """Bring the session's row up to date; a new prompt after its end makes it active again."""
-    this = update(SdkSession).where(SdkSession.session_id == session_id)
+    this = update(SdkSession).where(SdkSession.session_id == gathered.source.session_id)
     last_at = min(gathered.last_at, now)  # A transcript from a clock ahead of ours must not look active for ever.
-    prompts = select(func.count()).where(UserPrompt.session_id == session_id).scalar_subquery()
-    tool_uses = select(func.count()).where(ToolUse.session_id == session_id).scalar_subquery()
     values: dict[str, object] = {
         "last_activity_at_epoch": greatest(SdkSession.last_activity_at_epoch, last_at),
         "last_prompt_at_epoch": greatest(SdkSession.last_prompt_at_epoch, gathered.prompted_at),
-        "prompt_count": prompts,
-        "tool_use_count": tool_uses,
+        "prompt_count": SdkSession.prompt_count + taken.prompts,
+        "tool_use_count": SdkSession.tool_use_count + taken.tool_uses,
     }
     if gathered.title:
         values["title"] = gathered.title
