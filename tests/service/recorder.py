@@ -31,6 +31,7 @@ class ScriptedAgent:
     def __init__(self) -> None:
         self.asked: list[base.Batch] = []
         self.faults: list[base.AgentError] = []
+        self.names_tool_uses = True
         self.meanwhile: Callable[[base.Batch], None] | None = None  # what happens while it thinks
 
     def digest(self, batch: base.Batch) -> base.Reply:
@@ -40,7 +41,11 @@ class ScriptedAgent:
         if self.meanwhile is not None:
             self.meanwhile(batch)
         observations = [
-            base.Observation(base.ObservationType.CHANGE, f"Saw {use.tool_use_id}", tool_use_ids=(use.tool_use_id,))
+            base.Observation(
+                base.ObservationType.CHANGE,
+                f"Saw {use.tool_use_id}",
+                tool_use_ids=(use.tool_use_id,) * self.names_tool_uses,
+            )
             for use in batch.tool_uses
         ]
         summary = base.Summary("asked", "looked", "found", "did", "go on", "note") if batch.wants_summary else None

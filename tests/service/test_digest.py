@@ -184,6 +184,31 @@ def test_a_defect_is_counted_like_a_fault(recorder: Recorder, agent: ScriptedAge
     assert recorder.rows("SELECT status FROM tool_uses") == [("failed",)]
 
 
+def test_a_turn_that_was_given_up_gets_new_tries_when_it_goes_on(recorder: Recorder, agent: ScriptedAgent) -> None:
+    agent.faults = [AgentError("what?", kind="unreadable")] * 3
+    recorder.write(lines.turn(0, 1))
+    take_in(recorder)
+    for _ in range(3):
+        recorder.digest.ask_agent(SESSION)
+    assert recorder.digest.due() == []
+    recorder.write(lines.words(2000, "One thing more."), lines.turn_end(2010))
+    take_in(recorder)
+    assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
+
+
+def test_an_observation_that_names_no_tool_use_rests_on_the_batch(recorder: Recorder, agent: ScriptedAgent) -> None:
+    agent.names_tool_uses = False
+    recorder.write(lines.prompt(0, "Go"))
+    for name in ("a", "b"):
+        recorder.write(lines.tool_use(1, name, "Read", file_path=f"/{name}"), lines.tool_result(2, name))
+    recorder.write(lines.turn_end(3))
+    take_in(recorder)
+    recorder.digest.ask_agent(SESSION)
+    assert recorder.rows("SELECT DISTINCT files_read, tool_use_ids FROM observations") == [
+        ('["/a", "/b"]', '["a", "b"]')
+    ]
+
+
 def test_a_fault_keeps_the_work(recorder: Recorder, agent: ScriptedAgent) -> None:
     agent.faults = [AgentError("what?", kind="unreadable")]
     recorder.write(lines.turn(0, 1))

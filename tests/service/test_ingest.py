@@ -95,9 +95,29 @@ def test_skipped_tools_are_kept_by_name_only(recorder: Recorder) -> None:
 
 
 def test_what_was_written_before_the_memory_began_is_left_alone(recorder: Recorder) -> None:
-    recorder.write(lines.turn(0, 1), lines.turn(5000, 2))
+    title = b'{"type":"custom-title","customTitle":"The parser","sessionId":"s"}\n'
+    recorder.write(lines.turn(0, 1), title, lines.turn(5000, 2))
     Ingest(recorder.database, recorder.settings.capture, since=BEGIN + 4000).take_in(recorder.transcript)
     assert recorder.rows("SELECT prompt_text FROM user_prompts") == [("Do number 2",)]
+    assert recorder.rows("SELECT title FROM sdk_sessions") == [("The parser",)]
+
+
+def test_a_checkpoint_adds_up_its_lines(recorder: Recorder) -> None:
+    recorder.write(lines.turn(0, 1), lines.line(1, type="mode"))
+    recorder.ingest.take_in(recorder.transcript)
+    recorder.write(lines.turn(1000, 2), lines.line(1, type="mode"), b"broken\n")
+    recorder.ingest.take_in(recorder.transcript)
+    assert recorder.rows("SELECT lines_taken, lines_skipped FROM checkpoints") == [(10, 2)]
+
+
+def test_a_tool_use_in_copied_history_that_nobody_knew_is_no_prompts_of_the_fork(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "Original", uuid="shared"))
+    recorder.ingest.take_in(recorder.transcript)
+    fork = recorder.transcript.with_name("22222222-2222-4222-8222-222222222222.jsonl")
+    history = [lines.prompt(0, "Original", uuid="shared"), lines.tool_use(5, "unknown")]
+    recorder.write(*history, lines.prompt(2000, "Own"), lines.tool_use(2005, "own"), path=fork)
+    recorder.ingest.take_in(fork)
+    assert recorder.rows("SELECT tool_use_id, prompt_number FROM tool_uses ORDER BY id") == [("unknown", 0), ("own", 1)]
 
 
 def test_work_after_a_turns_end_opens_it_again(recorder: Recorder) -> None:

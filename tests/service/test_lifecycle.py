@@ -59,6 +59,24 @@ def test_a_session_end_does_not_overtake_its_last_stop(recorder: Recorder) -> No
     ]
 
 
+def test_a_session_that_has_ended_is_not_waited_for(recorder: Recorder) -> None:
+    """At SessionEnd all that will ever be written is in the transcript."""
+    recorder.write(lines.prompt(0, "Go"))
+    recorder.flag(FlagKind.FINALIZE, 9_900, last_assistant_message="Never written.")
+    recorder.flag(FlagKind.CLEANUP, 9_950, reason="other")
+    assert recorder.life.handle_flags() == 0
+    assert statuses(recorder) == [("completed", "other")]
+
+
+def test_a_second_end_of_a_session_changes_nothing(recorder: Recorder) -> None:
+    recorder.write(lines.turn(0, 1))
+    recorder.flag(FlagKind.CLEANUP, 2000, reason="other")
+    recorder.flag(FlagKind.CLEANUP, 2500, reason="logout")
+    recorder.life.handle_flags()
+    assert statuses(recorder) == [("completed", "other")]
+    assert recorder.rows("SELECT outcome FROM flags ORDER BY id") == [("completed",), ("was over already",)]
+
+
 def test_a_session_end_without_a_stop_keeps_what_was_begun(recorder: Recorder) -> None:
     recorder.write(lines.prompt(0, "Go"), lines.tool_use(1, "unfinished"))
     recorder.flag(FlagKind.CLEANUP, 9_000, reason="prompt_input_exit")

@@ -55,10 +55,7 @@ def active(connection: Connection) -> list[Session]:
 
 
 def complete(connection: Connection, session_id: str, *, at: int, reason: str) -> SessionStatus | None:
-    """End a session: completed where a summary of it is kept, else failed.
-
-    A session prompted after `at` goes on: None is returned, and nothing changed.
-    """
+    """End a session that is active: completed where a summary of it is kept, else failed; None where it was over."""
     has_summary = connection.scalar(
         select(func.count()).where(SessionSummary.session_id == session_id).select_from(SessionSummary)
     )
@@ -68,7 +65,6 @@ def complete(connection: Connection, session_id: str, *, at: int, reason: str) -
         .where(
             SdkSession.session_id == session_id,
             SdkSession.status == SessionStatus.ACTIVE,
-            SdkSession.last_prompt_at_epoch <= at,
         )
         .values(
             status=status,
