@@ -16,12 +16,12 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_commands_and_what_they_do() -> None:
-    said = dict(re.findall(r"^\| `claude-mem (\w+)` \| (.+) \|$", README, re.MULTILINE))
+    said = dict(re.findall(r"^\| `claude-mem ([\w-]+)` \| (.+) \|$", README, re.MULTILINE))
     real = {}
     for command in app.registered_commands:
         assert command.callback is not None
         summary = (command.callback.__doc__ or "").split("\n\n")[0]
-        real[command.callback.__name__] = " ".join(summary.split())
+        real[command.callback.__name__.replace("_", "-")] = " ".join(summary.split())
     assert said == real
 
 

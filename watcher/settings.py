@@ -40,6 +40,7 @@ class WatchSettings:
     closing_wait: float = 2.0  # after a Stop, for the transcript to hold the closing words
     quiet_turn: float = 300.0  # without a flag or turn end, a turn counts as over after this
     idle_session: float = 7200.0  # without a SessionEnd, a session counts as over after this
+    orphan_session: float = 86_400.0  # a session still active after this long without activity has failed
     exit_after: float = 1800.0  # a background watcher leaves after this long with nothing active
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import FIXTURES
 
-COMMANDS = ("install", "uninstall", "status", "context", "watch", "replay")
+COMMANDS = ("install", "uninstall", "status", "context", "watch", "replay", "cleanup-sessions")
 
 
 def claude_mem(home: Path, *args: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -110,6 +112,19 @@ def test_json_for_a_pipe(tmp_path: Path) -> None:
     assert told["watcher"]["running"] is False
     assert told["sessions"] == {"active": 0, "completed": 1, "failed": 0}
     assert told["last_summary"]["project"] == "/home/dev/tidytime"
+
+
+def test_cleaning_up_sessions_by_hand(tmp_path: Path) -> None:
+    claude_mem(tmp_path, "replay", str(FIXTURES / "ordinary"))
+    with closing(sqlite3.connect(tmp_path / ".claude-mem" / "data" / "claude-mem.db")) as connection:
+        connection.execute("UPDATE sdk_sessions SET status = 'active', last_activity_at_epoch = 1000")
+        connection.commit()
+    told = json.loads(claude_mem(tmp_path, "cleanup-sessions", "--dry-run", "--json").stdout)
+    assert [session["status"] for session in told["sessions"]] == ["active"]
+    assert "1 session would be marked as failed" in claude_mem(tmp_path, "cleanup-sessions", "--dry-run").stdout
+    assert "1 session marked as failed" in claude_mem(tmp_path, "cleanup-sessions").stdout
+    assert "0 sessions marked as failed" in claude_mem(tmp_path, "cleanup-sessions").stdout
+    assert "1 failed" in claude_mem(tmp_path, "status").stdout
 
 
 def test_a_project_of_which_nothing_is_known_is_said(tmp_path: Path) -> None:

@@ -210,6 +210,29 @@ def test_a_quiet_turn_and_an_idle_session_end(recorder: Recorder) -> None:
     assert statuses(recorder) == [("completed", "idle")]
 
 
+def test_an_orphan_fails_and_what_is_known_of_it_is_kept(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "Go"), lines.tool_use(1, "t"))
+    recorder.life.follow(recorder.transcript)
+    recorder.now = BEGIN + 23 * 3_600_000
+    assert recorder.life.end_orphans(86_400) == []
+    recorder.now = BEGIN + 25 * 3_600_000 + 1
+    assert [session.session_id for session in recorder.life.end_orphans(86_400)] == [SESSION]
+    assert statuses(recorder) == [("failed", "no activity for 25 h")]
+    assert recorder.rows("SELECT request FROM session_summaries") == [("Go",)]
+    assert recorder.life.end_orphans(86_400) == []
+
+
+def test_an_orphan_that_is_prompted_is_active_again(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "Go"))
+    recorder.life.follow(recorder.transcript)
+    recorder.now = BEGIN + 25 * 3_600_000
+    recorder.life.end_orphans(86_400)
+    recorder.write(lines.prompt(26 * 3_600_000, "On"))
+    recorder.now = BEGIN + 26 * 3_600_000
+    recorder.life.follow(recorder.transcript)
+    assert statuses(recorder) == [("active", None)]
+
+
 def claim(recorder: Recorder, pid: int, started_at: int) -> None:
     folder = recorder.settings.claude_dir / "sessions"
     folder.mkdir(parents=True, exist_ok=True)

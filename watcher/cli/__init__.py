@@ -9,6 +9,7 @@ import sys
 import typer
 
 from watcher import __version__
+from watcher.cli.cleanup_sessions import cleanup_sessions
 from watcher.cli.context import context
 from watcher.cli.install import install, uninstall
 from watcher.cli.replay import replay
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for _command in (install, status, context, watch, replay, uninstall):
+for _command in (install, status, context, watch, replay, cleanup_sessions, uninstall):
     _text = inspect.cleandoc(_command.__doc__ or "")
     # "\b" keeps the lines of the examples as they are.
     app.command(

@@ -54,12 +54,22 @@ def active(connection: Connection) -> list[Session]:
     return [_session(row) for row in rows]
 
 
-def complete(connection: Connection, session_id: str, *, at: int, reason: str) -> SessionStatus | None:
-    """End a session that is active: completed where a summary of it is kept, else failed; None where it was over."""
+def orphans(connection: Connection, before: int) -> list[Session]:
+    """Return the sessions whose end is not known and of which nothing was heard since some time (epoch)."""
+    return [session for session in active(connection) if session.last_activity_at < before]
+
+
+def complete(
+    connection: Connection, session_id: str, *, at: int, reason: str, is_orphan: bool = False
+) -> SessionStatus | None:
+    """End a session that is active; None where it was over.
+
+    It is completed where a summary of it is kept; else, or where it is an orphan, failed.
+    """
     has_summary = connection.scalar(
         select(func.count()).where(SessionSummary.session_id == session_id).select_from(SessionSummary)
     )
-    status = SessionStatus.COMPLETED if has_summary else SessionStatus.FAILED
+    status = SessionStatus.COMPLETED if has_summary and not is_orphan else SessionStatus.FAILED
     ended = connection.execute(
         update(SdkSession)
         .where(

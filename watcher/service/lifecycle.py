@@ -110,6 +110,18 @@ class Lifecycle:
             elif silence >= self._settings.quiet_turn * 1000:
                 self._end_quiet_turn(session.session_id, moment)
 
+    def end_orphans(self, max_age: float) -> list[Session]:
+        """Give up the sessions of which nothing was heard for `max_age` seconds; what is known of them is kept."""
+        moment = self._clock()
+        with self._database.read() as connection:
+            orphans = sessions.orphans(connection, moment - round(max_age * 1000))
+        for session in orphans:
+            if session.transcript_path:
+                self.follow(Path(session.transcript_path))
+            silence = (moment - session.last_activity_at) // 3_600_000
+            self.end(session.session_id, at=moment, reason=f"no activity for {silence} h", is_orphan=True)
+        return orphans
+
     def _end_quiet_turn(self, session_id: str, at: int) -> None:
         with self._database.read() as connection:
             is_running = turns.is_running(connection, session_id, at)
@@ -121,7 +133,9 @@ class Lifecycle:
             stored = self._digest.summarise(connection, session_id)
         self._tell_finalized(session_id, stored)
 
-    def end(self, session_id: str, *, at: int, reason: str, flag: RaisedFlag | None = None) -> None:
+    def end(
+        self, session_id: str, *, at: int, reason: str, flag: RaisedFlag | None = None, is_orphan: bool = False
+    ) -> None:
         """End a session: what was begun is kept, its last turn summarised, its flag lowered, all at once."""
         with self._database.write() as connection:
             known = sessions.session(connection, session_id)
@@ -131,7 +145,7 @@ class Lifecycle:
                 turns.close_open_tool_uses(connection, session_id)
                 turns.end_last_turn(connection, session_id, at)
                 stored = self._digest.summarise(connection, session_id, is_ending=True)
-                status = sessions.complete(connection, session_id, at=at, reason=reason)
+                status = sessions.complete(connection, session_id, at=at, reason=reason, is_orphan=is_orphan)
             if flag is not None:
                 outcome = str(status) if status else _not_ended(known)
                 sessions.lower_flag(connection, flag.id, outcome=outcome, now=self._clock())

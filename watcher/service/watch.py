@@ -30,6 +30,7 @@ from watcher.settings import Settings
 
 AGENTS_AT_ONCE = 2  # each is a process of some 200 MB
 HEARTBEAT = 5.0  # seconds
+ORPHANS_INTERVAL = 3600.0  # seconds
 DATABASE_PAUSE = 1.0  # seconds before trying again what the database refused
 CLOSING_POLL = 0.02  # seconds between two looks for the last words of a turn
 LONGEST_REST = 3600.0  # seconds that the agent is left alone after failures
@@ -125,7 +126,7 @@ class Watch:
         """Serve until asked to stop or, where wanted, until nothing has happened for long."""
         interval = self._settings.watch
         self._listener(Event(EventKind.STARTED, f"watching {self._settings.projects}"))
-        next_scan = next_discovery = next_beat = 0
+        next_scan = next_discovery = next_beat = next_orphans = 0
         pause = 0.0
         while not self._stop_reason:
             hinted = self._hints.wait(pause)
@@ -137,6 +138,9 @@ class Watch:
                     self._take_in(self._rescan.discover())
                     next_discovery = self._clock() + round(interval.discover_interval * 1000)
                 waiting = self._life.handle_flags()
+                if moment >= next_orphans:
+                    self._life.end_orphans(interval.orphan_session)
+                    next_orphans = self._clock() + round(ORPHANS_INTERVAL * 1000)
                 if moment >= next_scan:
                     self._take_in(self._rescan.changed(self._hot()))
                     self._life.end_quiet()
