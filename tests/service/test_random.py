@@ -18,6 +18,9 @@ from watcher.settings import CaptureSettings
 SESSION = "33333333-3333-4333-8333-333333333333"
 
 
+SOON = st.sampled_from([True, True, False])  # whether the watcher reads before the next thing happens
+
+
 class Transcript(RuleBasedStateMachine):
     """A transcript that is written to, torn, cut, replaced and removed, beside a watcher that dies at will."""
 
@@ -51,59 +54,71 @@ class Transcript(RuleBasedStateMachine):
         self.content = content
         self.path.write_bytes(content)
 
-    @rule(sizes=st.lists(st.integers(0, 400), min_size=1, max_size=5))
-    def append(self, sizes: list[int]) -> None:
+    @rule(sizes=st.lists(st.integers(0, 400), min_size=1, max_size=5), is_read=SOON)
+    def append(self, sizes: list[int], is_read: bool) -> None:
         """Write whole lines; a torn one before them is finished first, as Claude Code does."""
         self.put(self.content + self.torn + b"".join(self.line(size) for size in sizes))
         self.torn = b""
+        self.read_if(is_read)
 
-    @rule(size=st.integers(0, 400), part=st.floats(0.01, 0.99))
-    def write_half_a_line(self, size: int, part: float) -> None:
+    @rule(size=st.integers(0, 400), part=st.floats(0.01, 0.99), is_read=SOON)
+    def write_half_a_line(self, size: int, part: float, is_read: bool) -> None:
         line = self.line(size)
         cut = max(1, int(len(line) * part))
         self.put(self.content + self.torn + line[:cut])
         self.torn = line[cut:]
+        self.read_if(is_read)
 
-    @rule()
-    def lose_the_rest_of_a_line(self) -> None:
+    @rule(is_read=SOON)
+    def lose_the_rest_of_a_line(self, is_read: bool) -> None:
         """Kill the writer mid-line; a resumed session ends the torn line and goes on: it stays broken for ever."""
         if self.torn:
             self.put(self.content + b"\n")
             self.torn = b""
+        self.read_if(is_read)
 
-    @rule(keep=st.floats(0, 1))
-    def cut_off_the_end(self, keep: float) -> None:
+    @rule(keep=st.floats(0, 1), is_read=SOON)
+    def cut_off_the_end(self, keep: float, is_read: bool) -> None:
         self.put(self.content[: int(len(self.content) * keep)])
         self.torn = b"\n" if self.content and not self.content.endswith(b"\n") else b""
+        self.read_if(is_read)
 
-    @rule(keep=st.floats(0, 1), sizes=st.lists(st.integers(0, 400), max_size=4))
-    def rewrite_the_tail(self, keep: float, sizes: list[int]) -> None:
+    @rule(keep=st.floats(0, 1), sizes=st.lists(st.integers(0, 400), max_size=4), is_read=SOON)
+    def rewrite_the_tail(self, keep: float, sizes: list[int], is_read: bool) -> None:
         whole = self.content[: int(len(self.content) * keep)]
         whole = whole[: whole.rfind(b"\n") + 1]
         self.put(whole + b"".join(self.line(size) for size in sizes))
         self.torn = b""
+        self.read_if(is_read)
 
-    @rule(sizes=st.lists(st.integers(0, 400), max_size=4))
-    def replace_the_file(self, sizes: list[int]) -> None:
+    @rule(sizes=st.lists(st.integers(0, 400), max_size=4), is_read=SOON)
+    def replace_the_file(self, sizes: list[int], is_read: bool) -> None:
         """Rename another file over it: another inode."""
         other = self.path.with_name("other")
         self.content = b"".join(self.line(size) for size in sizes)
         self.torn = b""
         other.write_bytes(self.content)
         other.replace(self.path)
+        self.read_if(is_read)
 
-    @rule()
-    def copy_the_file(self) -> None:
+    @rule(is_read=SOON)
+    def copy_the_file(self, is_read: bool) -> None:
         """Put a copy in its place: another inode, the same content."""
         if self.path.exists():
             other = self.path.with_name("other")
             other.write_bytes(self.content)
             other.replace(self.path)
+        self.read_if(is_read)
 
-    @rule()
-    def remove_the_file(self) -> None:
+    @rule(is_read=SOON)
+    def remove_the_file(self, is_read: bool) -> None:
         self.path.unlink(missing_ok=True)
         self.content = self.torn = b""
+        self.read_if(is_read)
+
+    def read_if(self, is_read: bool) -> None:
+        if is_read:
+            self.read()
 
     @rule()
     def read(self) -> None:
