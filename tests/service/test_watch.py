@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sqlite3
@@ -185,3 +186,17 @@ def test_a_locked_database_is_only_a_delay(watcher: WatcherProcess) -> None:
     watcher.wait_for_rows("SELECT prompt_text FROM user_prompts", [("Waiting",)])
     assert watcher.is_alive()
     wait_until(lambda: "taken in" in watcher.output.read_text())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_a_watcher_that_hangs_is_told_from_one_that_works(watcher: WatcherProcess) -> None:
+    watcher.start()
+    assert "watcher       running" in watcher.run("status").stdout
+    os.kill(watcher.pid, signal.SIGSTOP)
+    with sqlite3.connect(watcher.memory / "data" / "claude-mem.db") as connection:
+        connection.execute("UPDATE watchers SET heartbeat_at_epoch = heartbeat_at_epoch - 120000")
+    connection.close()
+    assert f"stalled (pid {watcher.pid}" in watcher.run("status").stdout
+    os.kill(watcher.pid, signal.SIGCONT)
+    watcher.kill()
+    assert "not running" in watcher.run("status").stdout

@@ -11,6 +11,8 @@ from watcher import settings as settings_room
 from watcher.cli.style import ago, local_time, say, say_json
 from watcher.errors import ClaudeMemError
 
+STALLED_AFTER = 60_000  # milliseconds without a heartbeat, which comes each 5 s
+
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Say whether a watcher runs, and what is in the memory and what waits.
@@ -43,8 +45,15 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     if as_json:
         say_json(told)
         return
-    if running is not None:
-        _row("watcher", f"running (pid {running.pid}, heartbeat {ago(now() - running.heartbeat_at)})", colour="green")
+    silence = now() - running.heartbeat_at if running else 0
+    if running is not None and silence > STALLED_AFTER:
+        _row(
+            "watcher",
+            f"stalled (pid {running.pid}, last heartbeat {ago(silence)}); try: claude-mem watch --stop",
+            colour="red",
+        )
+    elif running is not None:
+        _row("watcher", f"running (pid {running.pid}, heartbeat {ago(silence)})", colour="green")
     else:
         _row("watcher", trouble or "not running; the next session or prompt starts it", colour="yellow")
     _row("memory", str(settings.database))
