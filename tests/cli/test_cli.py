@@ -93,7 +93,7 @@ def test_a_broken_settings_file_is_named(tmp_path: Path) -> None:
 def test_replay_context_and_status(tmp_path: Path) -> None:
     replayed = claude_mem(tmp_path, "replay", str(FIXTURES / "ordinary"))
     assert replayed.returncode == 0, replayed
-    assert "1 sessions" in replayed.stdout
+    assert "1 session, " in replayed.stdout
     context = claude_mem(tmp_path, "context", "--project", "/home/dev/tidytime")
     assert context.stdout.startswith("# Memory of earlier sessions")
     status = claude_mem(tmp_path, "status")

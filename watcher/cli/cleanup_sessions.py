@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from watcher import settings as settings_room
-from watcher.cli.style import ago, say, say_json
+from watcher.cli.style import ago, counted, say, say_json
 
 
 def cleanup_sessions(
@@ -49,4 +49,4 @@ def cleanup_sessions(
     for session in found:
         say(f"{session.session_id}  {session.project}  last heard of {ago(now() - session.last_activity_at)}")
     verb = "would be marked" if dry_run else "marked"
-    say(f"{len(found)} {'session' if len(found) == 1 else 'sessions'} {verb} as failed")
+    say(f"{counted(len(found), 'session')} {verb} as failed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from watcher.cli.style import clock_time, say
+from watcher.cli.style import clock_time, fitted, say
 from watcher.service.events import Event, EventKind
 
 _COLOURS = {
@@ -21,4 +21,6 @@ def print_event(event: Event) -> None:
     """Print an event: when, what, in which session, and what of it."""
     session = event.session_id[:8] or "-"
     text = " ".join(event.text.split())
-    say(f"{clock_time(time.time())}  {event.kind:<11}  {session:<8}  {text}", colour=_COLOURS.get(event.kind, ""))
+    line = f"{clock_time(time.time())}  {event.kind:<11}  {session:<8}  {text}"
+    # Trouble is told whole: its end says what to do.
+    say(line if event.kind is EventKind.TROUBLE else fitted(line), colour=_COLOURS.get(event.kind, ""))

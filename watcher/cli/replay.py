@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from watcher import settings as settings_room
-from watcher.cli.style import say, say_json
+from watcher.cli.style import counted, say, say_json
 from watcher.errors import ClaudeMemError, UsageError
 
 
@@ -55,7 +55,7 @@ def replay(
         return
 
     total = sum(each.size for each in recordings)
-    with typer.progressbar(length=total, label="replaying", hidden=as_json) as bar:
+    with typer.progressbar(length=total, label="replaying", hidden=as_json or speed > 0) as bar:
         player = Replay(
             settings,
             database,
@@ -73,8 +73,9 @@ def replay(
     if as_json:
         say_json({"recordings": len(recordings), "bytes": total, "seconds": round(seconds, 3), **asdict(counts)})
     else:
-        say(f"{len(recordings)} sessions, {total / 1e6:.1f} MB in {seconds:.1f} s")
-        say(f"kept: {counts.observations} observations, {counts.summaries} summaries in {settings.database}")
+        say(f"{counted(len(recordings), 'session')}, {total / 1e6:.1f} MB in {seconds:.1f} s")
+        kept = f"{counted(counts.observations, 'observation')}, {counted(counts.summaries, 'summary', 'summaries')}"
+        say(f"kept: {kept} in {settings.database}")
     if not answered:
         raise ClaudeMemError(
             f"the agent did not answer everything ({counts.last_error or 'it is still busy'})",

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from watcher import settings as settings_room
-from watcher.cli.style import ago, local_time, say, say_json
+from watcher.cli.style import ago, counted, fitted, local_time, say, say_json
 from watcher.errors import ClaudeMemError
 
 STALLED_AFTER = 60_000  # milliseconds without a heartbeat, which comes each 5 s
@@ -59,20 +59,23 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     _row("memory", str(settings.database))
     _row("agent", settings.agent.name)
     _row("sessions", _listed(counts.sessions))
-    _row("queue", f"{_listed(counts.tool_uses)} tool uses; {counts.provisional_summaries} summaries await the agent")
+    waiting = {name: counts.tool_uses[name] for name in ("open", "pending", "failed")}
+    _row("queue", f"{_listed(waiting)} tool uses; {counts.provisional_summaries} summaries to do")
     _row("flags", f"{counts.flags_raised} up")
-    _row("kept", f"{counts.observations} observations, {counts.summaries} summaries")
-    _row("transcripts", f"{counts.transcripts} followed, {counts.broken_lines} broken lines")
+    _row("kept", f"{counted(counts.observations, 'observation')}, {counted(counts.summaries, 'summary', 'summaries')}")
+    _row("transcripts", f"{counts.transcripts} followed, {counted(counts.broken_lines, 'broken line')}")
     if counts.last_error:
         _row("trouble", counts.last_error, colour="red")
     last = counts.last_summary
     if last is not None:
-        request = " ".join(last.request.split())[:100]
-        _row("last summary", f"{local_time(last.at)} in {last.project} ({last.source}): {request}")
+        _row("last summary", f"{local_time(last.at)} ({last.source}) in {last.project}")
+        _row("", last.request)
 
 
 def _row(label: str, text: str, *, colour: str = "") -> None:
-    say(f"{label:<13} {text}", colour=colour)
+    line = f"{label:<13} {text}"
+    # Trouble is told whole: its end says what to do.
+    say(line if colour in ("red", "yellow") else fitted(line), colour=colour)
 
 
 def _listed(by_status: dict[str, int]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from datetime import datetime
@@ -24,6 +25,18 @@ def say(text: str, *, colour: str = "", bold: bool = False) -> None:
 def say_json(value: object) -> None:
     """Print a value as JSON."""
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def fitted(line: str) -> str:
+    """Return a line without its breaks, cut to the terminal's width; a pipe gets all of it."""
+    whole = " ".join(line.splitlines()).rstrip()
+    width = shutil.get_terminal_size().columns
+    return whole if not sys.stdout.isatty() or len(whole) <= width else whole[: width - 1] + "…"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def clock_time(epoch: float) -> str:
