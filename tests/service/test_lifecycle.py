@@ -142,6 +142,13 @@ def test_without_hooks_the_transcripts_turn_end_finalizes(recorder: Recorder) ->
     assert recorder.rows("SELECT request FROM session_summaries") == [("Do number 1",)]
 
 
+def test_a_turn_that_was_taken_in_and_not_summarised_is_recovered(recorder: Recorder) -> None:
+    recorder.write(lines.turn(0, 1))
+    recorder.ingest.take_in(recorder.transcript)  # and the watcher dies
+    recorder.life.recover()
+    assert recorder.rows("SELECT request FROM session_summaries") == [("Do number 1",)]
+
+
 def test_a_turn_without_an_end_is_over_when_the_next_begins(recorder: Recorder) -> None:
     recorder.write(lines.prompt(0, "Interrupted"), lines.tool_use(1, "t"), lines.prompt(1000, "Next"))
     recorder.life.follow(recorder.transcript)

@@ -96,6 +96,13 @@ class Lifecycle:
             stored = self._digest.summarise(connection, session_id)
         self._tell_finalized(session_id, stored)
 
+    def recover(self) -> None:
+        """Summarise what a watcher had taken in, and died before it could summarise."""
+        with self._database.read() as connection:
+            active = sessions.active(connection)
+        for session in active:
+            self.finalize(session.session_id)
+
     def end_quiet(self) -> None:
         """End the turns and sessions of which nothing was heard for too long, or whose process is gone."""
         with self._database.read() as connection:

@@ -126,6 +126,7 @@ class Watch:
         """Serve until asked to stop or, where wanted, until nothing has happened for long."""
         interval = self._settings.watch
         self._listener(Event(EventKind.STARTED, f"watching {self._settings.projects}"))
+        must_recover = True
         next_scan = next_discovery = next_beat = next_orphans = 0
         pause = 0.0
         while not self._stop_reason:
@@ -138,6 +139,9 @@ class Watch:
                     self._take_in(self._rescan.discover())
                     next_discovery = self._clock() + round(interval.discover_interval * 1000)
                 waiting = self._life.handle_flags()
+                if must_recover:
+                    self._life.recover()
+                    must_recover = False
                 if moment >= next_orphans:
                     self._life.end_orphans(interval.orphan_session)
                     next_orphans = self._clock() + round(ORPHANS_INTERVAL * 1000)
