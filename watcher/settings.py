@@ -68,6 +68,16 @@ class ContextSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """The `[retention]` section: how much of the past is kept. 0 is without end."""
+
+    max_age: float = 0.0  # days after which a session that is over is forgotten, with all that came of it
+    max_size: float = 1000.0  # megabytes of the database; above it the oldest sessions that are over are forgotten
+    traces: float = 30.0  # days that lowered flags, runs of the watcher, broken lines and failed tool uses are kept
+    log_size: float = 1.0  # megabytes of one log before it is put aside; one older one is kept
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings, and the places that follow from the home."""
 
@@ -77,6 +87,7 @@ class Settings:
     watch: WatchSettings = field(default_factory=WatchSettings)
     capture: CaptureSettings = field(default_factory=CaptureSettings)
     context: ContextSettings = field(default_factory=ContextSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
 
     @property
     def database(self) -> Path:
@@ -114,6 +125,7 @@ _SECTIONS: dict[str, type] = {
     "watch": WatchSettings,
     "capture": CaptureSettings,
     "context": ContextSettings,
+    "retention": RetentionSettings,
 }
 
 
@@ -134,6 +146,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         watch=WatchSettings(**_section("watch", written, env)),
         capture=CaptureSettings(**_section("capture", written, env)),
         context=ContextSettings(**_section("context", written, env)),
+        retention=RetentionSettings(**_section("retention", written, env)),
     )
 
 

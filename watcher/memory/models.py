@@ -281,3 +281,16 @@ class Watcher(Base):
     heartbeat_at_epoch: Mapped[Epoch]
     stopped_at_epoch: Mapped[Epoch | None]
     stop_reason: Mapped[str | None]
+
+
+class Condition(Base):
+    """One thing that is wrong at this moment, as the watcher sees it; the row goes when it is right again."""
+
+    __tablename__ = "conditions"
+
+    name: Mapped[str] = mapped_column(primary_key=True)  # the link of the chain: agent, watching, transcripts, database
+    state: Mapped[str]  # a short stable word: login, overloaded, polling, unreadable, rebuilt
+    text: Mapped[str]
+    hint: Mapped[str] = mapped_column(server_default="")
+    since_epoch: Mapped[Epoch]
+    until_epoch: Mapped[Epoch | None]  # when it is tried again, where that is known
