@@ -68,7 +68,7 @@ class Recorder:
         parts: dict[str, Any] = {"listener": self.events.append, "clock": lambda: self.now}
         self.ingest = Ingest(database, settings.capture, **parts)
         self.digest = Digest(database, agent or ExtractiveAgent(), settings, **parts)
-        self.life = Lifecycle(database, self.ingest, self.digest, settings.watch, **parts)
+        self.life = Lifecycle(database, self.ingest, self.digest, settings.watch, pace=lambda: self.now / 1000, **parts)
 
     def write(self, *lines: bytes, path: Path | None = None) -> None:
         """Append lines to the transcript."""

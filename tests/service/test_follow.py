@@ -42,7 +42,7 @@ def test_what_is_a_transcript(projects: Path) -> None:
 
 def test_each_change_is_handed_out_once(projects: Path) -> None:
     path = write(projects / "-api" / "s.jsonl", 1000)
-    rescan = Rescan(projects, since=0, offsets={})
+    rescan = Rescan(projects, since=0, reached={})
     assert names(rescan.discover()) == ["s.jsonl"]
     assert names(rescan.discover()) == []
     assert names(rescan.changed([path])) == []
@@ -54,17 +54,24 @@ def test_the_oldest_come_first_and_subagents_last(projects: Path) -> None:
     write(projects / "-api" / "new.jsonl", 3000)
     write(projects / "-api" / "old.jsonl", 2000)
     write(projects / "-api" / "old" / "subagents" / "agent-1.jsonl", 1000)
-    assert names(Rescan(projects, since=0, offsets={}).discover()) == ["old.jsonl", "new.jsonl", "agent-1.jsonl"]
+    assert names(Rescan(projects, since=0, reached={}).discover()) == ["old.jsonl", "new.jsonl", "agent-1.jsonl"]
 
 
 def test_what_is_taken_in_to_its_end_has_nothing_new(projects: Path) -> None:
     whole, partly = (write(projects / "-api" / name, 1000, "four\n") for name in ("whole.jsonl", "partly.jsonl"))
-    assert names(Rescan(projects, since=0, offsets={str(whole): 5, str(partly): 2}).discover()) == ["partly.jsonl"]
+    reached = {str(whole): (5, 1_000_001), str(partly): (2, 1_000_001)}
+    assert names(Rescan(projects, since=0, reached=reached).discover()) == ["partly.jsonl"]
+
+
+def test_what_was_rewritten_to_the_same_size_while_nobody_looked_is_read(projects: Path) -> None:
+    path = write(projects / "-api" / "s.jsonl", 1000, "four\n")
+    reached = {str(path): (5, 999_999)}
+    assert names(Rescan(projects, since=0, reached=reached).discover()) == ["s.jsonl"]
 
 
 def test_what_is_older_than_the_memory_comes_when_it_changes(projects: Path) -> None:
     old = write(projects / "-api" / "old.jsonl", 1000)
-    rescan = Rescan(projects, since=2_000_000, offsets={})
+    rescan = Rescan(projects, since=2_000_000, reached={})
     assert names(rescan.discover()) == []
     write(old, 3000, "x\ny\n")
     assert names(rescan.discover()) == ["old.jsonl"]
@@ -73,7 +80,7 @@ def test_what_is_older_than_the_memory_comes_when_it_changes(projects: Path) -> 
 def test_what_could_not_be_taken_in_is_handed_out_again(projects: Path) -> None:
     for name in ("a.jsonl", "b.jsonl", "c.jsonl"):
         write(projects / "-api" / name, 1000)
-    rescan = Rescan(projects, since=0, offsets={})
+    rescan = Rescan(projects, since=0, reached={})
     handed_out = rescan.discover()
     rescan.forget(next(handed_out))  # and the others are never asked for
     handed_out.close()
@@ -83,7 +90,7 @@ def test_what_could_not_be_taken_in_is_handed_out_again(projects: Path) -> None:
 def test_a_link_to_nowhere_is_passed_over(projects: Path) -> None:
     (projects / "-api" / "gone.jsonl").symlink_to(projects / "nowhere")
     write(projects / "-api" / "s.jsonl", 1000)
-    assert names(Rescan(projects, since=0, offsets={}).discover()) == ["s.jsonl"]
+    assert names(Rescan(projects, since=0, reached={}).discover()) == ["s.jsonl"]
 
 
 def test_subagents_of_a_session(projects: Path) -> None:

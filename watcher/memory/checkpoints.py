@@ -42,9 +42,10 @@ def checkpoint(connection: Connection, path: str) -> Progress | None:
     return Progress(row.file_id, row.offset, row.head_length, row.head_hash, row.marker_hash)
 
 
-def offsets(connection: Connection) -> dict[str, int]:
-    """Return the offset of every transcript ever taken in, by its path."""
-    return {row.path: row.offset for row in connection.execute(select(Checkpoint.path, Checkpoint.offset))}
+def reached(connection: Connection) -> dict[str, tuple[int, int]]:
+    """Return how far every transcript was ever taken in, by its path: the offset, and when that was (epoch)."""
+    rows = connection.execute(select(Checkpoint.path, Checkpoint.offset, Checkpoint.updated_at_epoch))
+    return {path: (offset, at) for path, offset, at in rows}
 
 
 def save_checkpoint(

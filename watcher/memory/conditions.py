@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, delete, select
+from sqlalchemy import Connection, case, delete, select, update
 
 from watcher.memory.database import insert
 from watcher.memory.models import Condition
@@ -40,9 +40,19 @@ def put(
     )
 
 
+def put_off(connection: Connection, name: str, *, until: int) -> None:
+    """Say when what is wrong is tried again."""
+    connection.execute(update(Condition).where(Condition.name == name).values(until_epoch=until))
+
+
 def clear(connection: Connection, name: str) -> bool:
     """Say that something is right again; say whether it was wrong."""
     return connection.execute(delete(Condition).where(Condition.name == name)).rowcount > 0
+
+
+def clear_observed(connection: Connection) -> None:
+    """Forget what a watcher before this one saw; what is still wrong shows itself again."""
+    connection.execute(delete(Condition).where(Condition.name != DATABASE))
 
 
 def current(connection: Connection) -> list[CurrentCondition]:

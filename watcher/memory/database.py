@@ -5,27 +5,43 @@ What only SQLite can do stays here and in the hooks.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import URL, ColumnElement, Connection, create_engine, event, func
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from watcher import resources, system
-from watcher.errors import ClaudeMemError
+from watcher.memory.faults import (
+    DamagedError,
+    DatabaseBusyError,
+    DatabaseError,
+    DatabaseFullError,
+    DatabaseReadOnlyError,
+    of_driver,
+    of_files,
+)
 
-__all__ = ["Database", "DatabaseError", "greatest", "insert", "iso"]
+__all__ = [
+    "DamagedError",
+    "Database",
+    "DatabaseBusyError",
+    "DatabaseError",
+    "DatabaseFullError",
+    "DatabaseReadOnlyError",
+    "greatest",
+    "insert",
+    "iso",
+    "least",
+]
 
-BUSY_TIMEOUT = 10_000  # milliseconds a statement waits for another process's transaction
-
-
-class DatabaseError(ClaudeMemError):
-    """The database cannot be used as it is."""
+BUSY_TIMEOUT = 10.0  # seconds a statement waits for another process's transaction
 
 
 class Database:
@@ -35,39 +51,51 @@ class Database:
     busy timeout, when another has written in between. So decode and ask agents outside, and write briefly.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, busy_timeout: float | None = None) -> None:
+        """Seconds in `busy_timeout`: `BUSY_TIMEOUT` unless told."""
         self.path = path
+        self._busy_timeout = BUSY_TIMEOUT if busy_timeout is None else busy_timeout
         self._engine = create_engine(URL.create("sqlite", database=str(path)))
-        event.listen(self._engine, "connect", _prepare)
+        event.listen(self._engine, "connect", self._prepare)
         event.listen(self._engine, "begin", _begin)
 
     @classmethod
-    def create(cls, path: Path) -> Database:
-        """Open the database for writing, made and brought to this version's schema where needed."""
-        system.make_private_folder(path.parent.parent)
-        system.make_private_folder(path.parent)
-        # SQLite gives its -wal and -shm files the mode of the database file.
-        system.make_private_file(path)
-        database = cls(path)
+    def create(cls, path: Path, busy_timeout: float | None = None) -> Database:
+        """Open the database for writing, made and brought to this version's schema where needed.
+
+        Raises:
+            DatabaseError: it cannot be, or a newer version of the program has been here.
+        """
+        with of_files(path):
+            system.make_private_folder(path.parent.parent)
+            system.make_private_folder(path.parent)
+            # SQLite gives its -wal and -shm files the mode of the database file.
+            system.make_private_file(path)
+        database = cls(path, busy_timeout)
         database.migrate()
         return database
 
     @classmethod
-    def existing(cls, path: Path) -> Database:
-        """Open a database that must be there.
+    def existing(cls, path: Path, busy_timeout: float | None = None) -> Database:
+        """Open a database that must be there, brought to this version's schema where it is of an older one.
 
         Raises:
-            DatabaseError: there is none.
+            DatabaseError: there is none, or it cannot be used.
         """
-        if not path.is_file() or path.stat().st_size == 0:
+        with of_files(path):
+            is_there = path.is_file() and path.stat().st_size > 0
+        if not is_there:
             raise DatabaseError(f"no memory yet: {path} does not exist", hint="claude-mem install")
-        return cls(path)
+        database = cls(path, busy_timeout)
+        if not database.schema_is_ours():
+            database.migrate()
+        return database
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Give one transaction that holds the write lock from its start; committed unless an error leaves it."""
         with (
-            self._told(),
+            of_driver(self.path),
             self._engine.connect().execution_options(writes=True) as connection,
             connection.begin(),
         ):
@@ -76,12 +104,22 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give one transaction that sees one state of the database throughout."""
-        with self._told(), self._engine.connect() as connection, connection.begin():
+        with of_driver(self.path), self._engine.connect() as connection, connection.begin():
             yield connection
 
     def close(self) -> None:
         """Close every pooled connection."""
         self._engine.dispose()
+
+    def schema_is_ours(self) -> bool:
+        """Say whether the schema is this version's: another version's may have been made of it in the meantime.
+
+        Raises:
+            DatabaseError: it cannot be told.
+        """
+        with self.read() as connection:
+            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        return found == _head()
 
     def migrate(self) -> None:
         """Bring the schema to this version's.
@@ -105,22 +143,12 @@ class Database:
                     hint="upgrade claude-mem, or point CLAUDE_MEM_HOME at another folder",
                 ) from error
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turn the driver's complaints about the file itself into errors that say what to do."""
-        try:
-            yield
-        except OperationalError as error:
-            if "no such table" in str(error.orig):
-                raise DatabaseError(f"{self.path} holds no memory: {error.orig}", hint="claude-mem install") from error
-            raise
-        except DBAPIError as error:
-            if isinstance(error.orig, sqlite3.DatabaseError) and "not a database" in str(error.orig):
-                raise DatabaseError(
-                    f"{self.path} is damaged or no database",
-                    hint=f"move {self.path} away; transcripts are kept",
-                ) from error
-            raise
+    def _prepare(self, connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # Transactions begin in `_begin`, not where the driver guesses.
+        connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
 
 
 def iso(epoch: int) -> str:
@@ -129,19 +157,32 @@ def iso(epoch: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def least(column: InstrumentedAttribute[int], value: int) -> ColumnElement[int]:
+    """Return the smaller of two numbers, as SQLite spells it."""
+    return func.min(column, value)
+
+
 def greatest(column: InstrumentedAttribute[int], value: int) -> ColumnElement[int]:
     """Return the greater of two numbers, as SQLite spells it."""
     return func.max(column, value)
 
 
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # Transactions begin in `_begin`, not where the driver guesses.
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA foreign_keys = ON")
-
-
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@cache
+def _head() -> str:
+    """Return the newest schema that this version knows.
+
+    It is read once, since an upgrade changes the files under a running process, and without Alembic, whose import
+    takes a tenth of a second.
+    """
+    files = (resources.migrations() / "versions").glob("*.py")
+    texts = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    revisions, earlier = (
+        set(re.findall(rf'^{name} = "(\w+)"', texts, re.MULTILINE)) for name in ("revision", "down_revision")
+    )
+    (head,) = revisions - earlier
+    return str(head)

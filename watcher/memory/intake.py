@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Executable, bindparam, select, update
+from sqlalchemy import Connection, Executable, bindparam, or_, select, update
 
 from watcher.memory.database import greatest, insert, iso
 from watcher.memory.models import SdkSession, SessionStatus, ToolUse, ToolUseStatus, UserPrompt
@@ -26,6 +26,7 @@ from watcher.memory.records import (
     TurnEndRecord,
     WordsRecord,
 )
+from watcher.memory.sessions import IDLE, NO_ACTIVITY, PROCESS_GONE
 
 # Each statement is made once and runs for all rows of a pass: making one costs more than running it.
 _INSERT_PROMPTS = insert(UserPrompt)
@@ -255,9 +256,13 @@ def _touch_session(connection: Connection, gathered: _Pass, taken: Taken, *, now
     if gathered.title:
         values["title"] = gathered.title
     connection.execute(this.values(values))
-    if gathered.prompted_at:
-        connection.execute(
-            this.where(SdkSession.completed_at_epoch < gathered.prompted_at).values(
-                status=SessionStatus.ACTIVE, completed_at=None, completed_at_epoch=None, end_reason=None
-            )
+    # A prompt makes a session that was over active again; so does any work in one that was only thought to be.
+    was_guessed = or_(*(SdkSession.end_reason.startswith(why) for why in (IDLE, PROCESS_GONE, NO_ACTIVITY)))
+    goes_on = (SdkSession.completed_at_epoch < gathered.prompted_at) | (
+        (SdkSession.completed_at_epoch < gathered.last_at) & was_guessed
+    )
+    connection.execute(
+        this.where(goes_on).values(
+            status=SessionStatus.ACTIVE, completed_at=None, completed_at_epoch=None, end_reason=None
         )
+    )

@@ -87,6 +87,7 @@ class Taken:
     tool_uses: int = 0
     results: int = 0
     turn_ends: int = 0
+    has_more: bool = False  # the transcript was not read to its end
 
     def __bool__(self) -> bool:
         return bool(self.prompts or self.tool_uses or self.results or self.turn_ends)

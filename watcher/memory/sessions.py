@@ -7,8 +7,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from watcher.memory.database import iso
+from watcher.memory.database import iso, least
 from watcher.memory.models import Flag, FlagKind, SdkSession, SessionStatus, SessionSummary
+
+# Why a session was ended that no hook said was over: judged by its silence, and so perhaps wrongly.
+IDLE = "idle"
+PROCESS_GONE = "process gone"
+NO_ACTIVITY = "no activity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,10 @@ class Session:
     started_at: int  # epoch, as all times here
     last_activity_at: int
     last_prompt_at: int
+
+    def is_ahead_of(self, epoch: int) -> bool:
+        """Say whether it was last heard of after some time."""
+        return max(self.last_activity_at, self.last_prompt_at) > epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,18 @@ def complete(
         )
     ).rowcount
     return status if ended else None
+
+
+def bring_back(connection: Connection, now: int) -> None:
+    """Let no active session have been heard of after now: the clock was ahead then, and its silence would never end."""
+    connection.execute(
+        update(SdkSession)
+        .where(SdkSession.status == SessionStatus.ACTIVE)
+        .values(
+            last_activity_at_epoch=least(SdkSession.last_activity_at_epoch, now),
+            last_prompt_at_epoch=least(SdkSession.last_prompt_at_epoch, now),
+        )
+    )
 
 
 def raised_flags(connection: Connection) -> list[RaisedFlag]:

@@ -96,7 +96,9 @@ def turns(connection: Connection, session_id: str, *, is_ending: bool = False) -
     is_over = is_ending or session.status != SessionStatus.ACTIVE
     if not groups and 0 in work:
         return [_turn_without_prompt(session_id, session.project, work[0], summaries.get(0), is_over=is_over)]
-    return [_turn(session.project, group, work, summaries, is_last=group is groups[-1]) for group in groups]
+    return [
+        _turn(session.project, group, work, summaries, is_over=is_over or group is not groups[-1]) for group in groups
+    ]
 
 
 def sessions_with_work(connection: Connection, max_attempts: int) -> list[str]:
@@ -254,7 +256,7 @@ def _turn(
     work: dict[int, tuple[int, int]],
     summaries: dict[int, Row[tuple[object, ...]]],
     *,
-    is_last: bool,
+    is_over: bool,
 ) -> Turn:
     first, last = prompts[0], prompts[-1]
     # Tool uses seen before any prompt (number 0) belong to the first turn.
@@ -270,7 +272,7 @@ def _turn(
         prompts=tuple(prompt.prompt_text for prompt in prompts),
         closing_text=closing.closing_text,
         closing_at=closing.closing_at_epoch,
-        is_over=not is_last or last.ended_at_epoch is not None,
+        is_over=is_over or last.ended_at_epoch is not None,
         last_at=max([last.created_at_epoch, closing.closing_at_epoch, *(at for _, at in parts)]),
         pending=sum(pending for pending, _ in parts),
         summary_source=summary.source if summary else None,

@@ -8,6 +8,7 @@ are one transaction too, so an agent that is asked twice is stored once.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -16,13 +17,14 @@ from sqlalchemy import Connection
 
 from watcher.agent import base
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import outcomes, recollection, turns
-from watcher.memory.database import Database
+from watcher.memory import conditions, outcomes, recollection, turns
+from watcher.memory.database import Database, DatabaseBusyError
 from watcher.recall import context
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.settings import Settings
 
 BACKGROUND_QUIET = 30.0  # seconds without a new tool use before a summarised turn is summarised again for the last ones
+DATABASE_PAUSE = 1.0  # seconds before a locked database is tried again
 MAY_LIE_IN_THE_BATCH = {"crashed", "refused", "timeout", "unreadable"}  # kinds of AgentError
 
 
@@ -61,6 +63,7 @@ class Digest:
         self._listener = listener
         self._clock = clock
         self._provisional = ExtractiveAgent()
+        self._stopping = threading.Event()
 
     def summarise(self, connection: Connection, session_id: str, *, is_ending: bool = False) -> int:
         """Store a provisional summary of every turn that is over and lacks one, and render the context.
@@ -98,8 +101,7 @@ class Digest:
             # A defect of ours must not have the same batch asked, and paid, for ever.
             self._count_failure(job, base.AgentError(repr(error), kind="crashed"))
             raise
-        self._store(job, reply)
-        return Outcome.DONE
+        return Outcome.DONE if self._keep(job, reply) else Outcome.NOTHING_TO_DO
 
     def due(self, *, but: Set[str] = frozenset(), most: int = sys.maxsize) -> list[str]:
         """Return the sessions for which the agent is to be asked, those that waited longest first."""
@@ -111,6 +113,15 @@ class Digest:
                 if session_id not in but and self._next_job(connection, session_id) is not None:
                     found.append(session_id)
         return found
+
+    def stop(self) -> None:
+        """Let no answer wait for a locked database any longer: the watcher ends."""
+        self._stopping.set()
+
+    def note_rest(self, seconds: float) -> None:
+        """Say when the agent is tried again."""
+        with self._database.write() as connection:
+            conditions.put_off(connection, conditions.AGENT, until=self._clock() + round(seconds * 1000))
 
     def _next_job(self, connection: Connection, session_id: str) -> _Job | None:
         size = self._settings.agent.batch_size
@@ -130,6 +141,17 @@ class Digest:
         # The tries are those at one batch: as long as there are others, the turn is not given up.
         return turn.pending > 0 or turn.attempts < self._settings.agent.max_attempts
 
+    def _keep(self, job: _Job, reply: base.Reply) -> bool:
+        """Store an answer, however long the database is locked: it was paid for. Say whether it is stored."""
+        while not self._stopping.is_set():
+            try:
+                self._store(job, reply)
+            except DatabaseBusyError:
+                self._stopping.wait(DATABASE_PAUSE)
+            else:
+                return True
+        return False
+
     def _store(self, job: _Job, reply: base.Reply) -> None:
         with self._database.write() as connection:
             new = outcomes.put_observations(
@@ -148,6 +170,7 @@ class Digest:
                     now=self._clock(),
                 )
             _add_usage(connection, job, reply.usage)
+            conditions.clear(connection, conditions.AGENT)
             self._render(connection, job.turn.project)
         summary = " and a summary" if reply.summary is not None else ""
         self._tell(EventKind.OBSERVED, job.turn, f"{_plural(new, 'observation')}{summary} by {self._agent.name}")
@@ -164,6 +187,8 @@ class Digest:
                 max_attempts=self._settings.agent.max_attempts,
             )
             _add_usage(connection, job, error.usage)
+            text, moment = str(error), self._clock()
+            conditions.put(connection, conditions.AGENT, error.kind, text, hint=error.hint, now=moment)
         hint = f" ({error.hint})" if error.hint else ""
         self._tell(EventKind.TROUBLE, job.turn, f"agent {error.kind}: {error}{hint}")
 

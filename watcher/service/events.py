@@ -18,7 +18,9 @@ class EventKind(StrEnum):
     FINALIZED = "finalized"  # a turn's provisional summary and the project's context are readable
     OBSERVED = "observed"  # the agent has answered
     COMPLETED = "completed"  # a session is over
+    FORGOTTEN = "forgotten"  # what is too old, or too much, is no longer kept
     TROUBLE = "trouble"  # something did not work; it will be tried again
+    MENDED = "mended"  # what did not work does again
     STOPPED = "stopped"  # the watcher ends
 
 
@@ -32,7 +34,8 @@ class Event:
 
 
 Listener = Callable[[Event], None]
-Clock = Callable[[], int]
+Clock = Callable[[], int]  # milliseconds since 1970; may jump
+Pace = Callable[[], float]  # seconds since some moment; never jumps
 
 
 def now() -> int:

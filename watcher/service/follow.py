@@ -1,28 +1,15 @@
-"""Owns which transcripts to look at: those that changed, by hint or by rescan.
+"""Owns which transcripts to look at: those that changed, found by the rescan, and their order.
 
-File system events are hints: they are lost without a word when the kernel's queue overflows, when the limit of
-watches is reached, or when a folder is deleted and made again. The rescan by inode, size and modification time is
-the promise: transcripts of active sessions each second, the whole projects folder every now and then.
+The rescan by inode, size and modification time is the promise that file system events cannot keep: transcripts of
+active sessions each second, the whole projects folder every now and then.
 """
 
 from __future__ import annotations
 
 import os
-import queue
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-
-from watchdog.events import (
-    DirCreatedEvent,
-    FileCreatedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
-from watchdog.observers import Observer
 
 _Signature = tuple[int, int, int]  # inode, size, modification time in ns
 _UNSEEN: _Signature = (-1, -1, -1)
@@ -50,15 +37,17 @@ class Rescan:
     A file counts as seen once it is handed out; `forget` one that could not be taken in.
     """
 
-    def __init__(self, projects: Path, *, since: int, offsets: dict[str, int]) -> None:
+    def __init__(self, projects: Path, *, since: int, reached: dict[str, tuple[int, int]]) -> None:
         """Transcripts last written before `since` (epoch) and never taken in are left alone.
 
-        `offsets` says how far each known transcript was taken in: one of that very size has nothing new.
+        `reached` says how far each known transcript was taken in, and when (epoch): one of that very size, and not
+        written since, has nothing new.
         """
         self._projects = projects
         self._since = since
-        self._offsets = offsets
+        self._reached = reached
         self._seen: dict[str, _Signature] = {}
+        self.unreadable: dict[Path, str] = {}  # folders that `discover` could not look into, and why
 
     def discover(self) -> Iterator[Path]:
         """Return the changed transcripts anywhere in the projects folder, the oldest first.
@@ -66,9 +55,10 @@ class Rescan:
         A fork copies history: the session it was made in must come first to keep it. Subagents come last: the
         prompt that their work belongs to is in their session's own file.
         """
+        self.unreadable = {}
         found = [
             (path.name.startswith("agent-"), status.st_mtime_ns, path, status)
-            for path, status in _transcripts(self._projects)
+            for path, status in _transcripts(self._projects, self.unreadable)
             if self._is_new(path, status)
         ]
         for _, _, path, status in sorted(found, key=lambda one: one[:3]):
@@ -94,78 +84,50 @@ class Rescan:
         known = self._seen.get(str(path))
         if known is not None:
             return known != _signature(status)
-        taken = self._offsets.get(str(path))
-        if taken is None and status.st_mtime_ns < self._since * 1_000_000:
-            self._seen[str(path)] = _signature(status)
-            return False
-        return taken != status.st_size
+        reached = self._reached.get(str(path))
+        if reached is None:
+            return status.st_mtime_ns >= self._since * 1_000_000
+        offset, at = reached
+        return status.st_size != offset or status.st_mtime_ns >= at * 1_000_000
 
 
-class Hints:
-    """Watches folders for changes; tells what changed, and wakes whoever waits."""
+class Backlog:
+    """The transcripts that are to be read, each once: those of which something was just heard before all others."""
 
     def __init__(self) -> None:
-        # Unlike an Event, this queue may be put to from a signal handler of the thread that waits on it.
-        self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._observer = Observer()
-        self._watched: dict[Path, bool] = {}
+        self._fresh: dict[Path, None] = {}  # in the order in which they came
+        self._rest: dict[Path, None] = {}
 
-    def start(self) -> None:
-        """Start the thread that listens."""
-        # Folders made faster than they are watched make watchdog warn, at length; the rescan finds what is in them.
-        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\..*")
-        self._observer.start()
+    def __bool__(self) -> bool:
+        return bool(self._fresh or self._rest)
 
-    def watch(self, folder: Path, *, recursive: bool) -> None:
-        """Listen to a folder, now or, where it is not there, at a later call.
+    def add(self, paths: Iterable[Path], *, are_fresh: bool) -> None:
+        """Add transcripts."""
+        (self._fresh if are_fresh else self._rest).update(dict.fromkeys(paths))
 
-        Raises:
-            OSError: it cannot be watched, for example because the limit of watches is reached.
-        """
-        if not folder.is_dir():
-            self._watched[folder] = False
-        elif not self._watched.get(folder):
-            # Without the filter watchdog sees every read of its own process.
-            wanted: list[type[FileSystemEvent]] = [DirCreatedEvent, FileCreatedEvent, FileModifiedEvent, FileMovedEvent]
-            self._observer.schedule(_Teller(self._queue), str(folder), recursive=recursive, event_filter=wanted)
-            self._watched[folder] = True
+    def first(self) -> Path | None:
+        """Return the one whose turn it is; it stays until it is `done` or `put_back`."""
+        return next(iter(self._fresh or self._rest), None)
 
-    def wake(self) -> None:
-        """Wake whoever waits; safe in a signal handler."""
-        self._queue.put("")
+    def done(self, path: Path) -> None:
+        """Take one off: it was read to its end, or cannot be read now."""
+        self._fresh.pop(path, None)
+        self._rest.pop(path, None)
 
-    def wait(self, timeout: float) -> set[str]:
-        """Return the paths that changed, as soon as one has, after `timeout` seconds at most."""
-        paths = set()
-        try:
-            paths.add(self._queue.get(timeout=max(0.0, timeout)))
-            while True:
-                paths.add(self._queue.get_nowait())
-        except queue.Empty:
-            return paths
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._observer.stop()
-        self._observer.join(timeout=2.0)  # seconds
-
-
-class _Teller(FileSystemEventHandler):
-    def __init__(self, told: queue.SimpleQueue[str]) -> None:
-        self._told = told
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        self._told.put(os.fsdecode(event.dest_path or event.src_path))
+    def put_back(self, path: Path) -> None:
+        """Read the rest of one when no other is fresh; before what waited longer, which may hold copies of it."""
+        self.done(path)
+        self._rest = {path: None, **self._rest}
 
 
 def _signature(status: os.stat_result) -> _Signature:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _transcripts(projects: Path) -> Iterator[tuple[Path, os.stat_result]]:
+def _transcripts(projects: Path, unreadable: dict[Path, str]) -> Iterator[tuple[Path, os.stat_result]]:
     """Return every transcript with its status."""
-    for project in _entries(projects):
-        for entry in _entries(project.path):
+    for project in _entries(projects, unreadable):
+        for entry in _entries(project.path, unreadable):
             path = Path(entry.path)
             if entry.name.endswith(".jsonl"):
                 found = [path]
@@ -178,9 +140,12 @@ def _transcripts(projects: Path) -> Iterator[tuple[Path, os.stat_result]]:
                     yield transcript, transcript.stat()
 
 
-def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
+def _entries(folder: Path | str, unreadable: dict[Path, str]) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        unreadable[Path(folder)] = error.strerror or repr(error)
         return []

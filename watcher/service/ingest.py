@@ -7,6 +7,7 @@ is taken, so that a hook never waits for it.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
@@ -74,8 +75,8 @@ class Ingest:
         self._listener = listener
         self._clock = clock
 
-    def take_in(self, path: Path) -> records.Taken:
-        """Take in all that is new in a transcript; return what of it was new to the memory.
+    def take_in(self, path: Path, *, most: int = sys.maxsize) -> records.Taken:
+        """Take in what is new in a transcript, some `most` bytes of it; return what of it was new to the memory.
 
         Raises:
             OSError: the file cannot be read.
@@ -84,16 +85,17 @@ class Ingest:
         with self._database.read() as connection:
             known = checkpoints.checkpoint(connection, source.path)
         position = tail.Position(*astuple(known)) if known else tail.START
-        total = records.Taken()
-        while True:
+        total = records.Taken(has_more=True)
+        read = 0
+        while total.has_more and read < most:
             chunk = tail.read(path, position)
             if chunk.restarted:
                 self._tell(EventKind.RESTARTED, source, f"{path.name} was truncated or replaced")
             if chunk.position != position or chunk.restarted:
                 total += self._store(source, chunk)
+            read += chunk.position.offset - (0 if chunk.restarted else position.offset)
             position = chunk.position
-            if not chunk.more:
-                break
+            total.has_more = chunk.more
         if total:
             self._tell(EventKind.TAKEN_IN, source, _counted(total))
         return total
@@ -171,7 +173,7 @@ class Ingest:
 def _broken(line: tail.Line, reason: str) -> checkpoints.BrokenRecord:
     return checkpoints.BrokenRecord(
         offset=line.offset,
-        length=len(line.data),
+        length=line.length,
         line_hash=hashlib.blake2b(line.data, digest_size=16).hexdigest(),
         head=line.data[:BROKEN_BYTES],
         reason=reason[:200],

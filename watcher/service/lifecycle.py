@@ -7,6 +7,7 @@ killed, the transcript's own turn ends, a long silence, or the end of its proces
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,16 +15,18 @@ import orjson
 
 from watcher import system
 from watcher.memory import records, sessions, turns
-from watcher.memory.database import Database
+from watcher.memory.database import Database, DatabaseError
 from watcher.memory.models import FlagKind, SessionStatus
 from watcher.memory.sessions import RaisedFlag, Session
 from watcher.service.digest import Digest
-from watcher.service.events import Clock, Event, EventKind, Listener, now
+from watcher.service.events import Clock, Event, EventKind, Listener, Pace, now
 from watcher.service.follow import subagents_of
 from watcher.service.ingest import Ingest, closing_words
 from watcher.settings import WatchSettings
 
 GONE_AFTER = 60_000  # milliseconds of silence before a session that no process claims counts as gone
+AHEAD = 60_000  # milliseconds that a time may lie ahead of the clock, before the clock must have been set back
+ENDS_AT_ONCE = 50  # sessions ended in a row, before something else has its turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,53 +48,75 @@ class Lifecycle:
         digest: Digest,
         settings: WatchSettings,
         *,
+        slice_size: int = sys.maxsize,
         listener: Listener = lambda _event: None,
         clock: Clock = now,
+        pace: Pace = time.monotonic,
     ) -> None:
+        """`slice_size`: bytes of a transcript that are taken in before something else has its turn."""
         self._database = database
         self._ingest = ingest
         self._digest = digest
         self._settings = settings
+        self._slice_size = slice_size
         self._listener = listener
         self._clock = clock
+        self._pace = pace
+        self._waiting_since: dict[int, float] = {}  # pace, by the id of the flag that waits
+        self.unreadable: dict[Path, str] = {}  # transcripts that cannot be read now, and why
 
     def handle_flags(self) -> int:
-        """Lower every raised flag that can be; return how many must wait for their transcript's last words."""
+        """Lower every raised flag that can be; return how many sessions' must wait for more of their transcript."""
         with self._database.read() as connection:
             flags = sessions.raised_flags(connection)
         ending = {flag.session_id for flag in flags if flag.kind is FlagKind.CLEANUP}
         waiting: set[str] = set()
         for flag in flags:
-            transcript = self._transcript(flag)
-            if transcript is not None:
-                self.follow(transcript)
             # Flags of one session are lowered in order, so that its end never overtakes its last turn.
             if flag.session_id in waiting:
                 continue
-            if flag.session_id not in ending and not self._is_complete(flag):
+            transcript = self._transcript(flag)
+            has_more = transcript is not None and self.follow(transcript)
+            if has_more or (flag.session_id not in ending and not self._is_complete(flag)):
                 waiting.add(flag.session_id)
                 continue
-            self._lower(flag)
+            self._try_to_lower(flag)
         return len(waiting)
 
-    def follow(self, transcript: Path) -> None:
-        """Take in what is new of a session, its subagents' transcripts included."""
-        self.take_in(transcript)
-        for path in subagents_of(transcript):
-            self.take_in(path)
+    def follow(self, transcript: Path) -> bool:
+        """Take in what is new of a session, its subagents' transcripts included; say whether there is more."""
+        taken = [self.take_in(path) for path in (transcript, *subagents_of(transcript))]
+        return any(one is not None and one.has_more for one in taken)
 
     def take_in(self, path: Path) -> records.Taken | None:
-        """Take in what is new of one transcript; None where it cannot be read now, which is told and not raised."""
+        """Take in what is new of one transcript; None where it cannot be read now, which is told once."""
         try:
-            return self._ingest.take_in(path)
+            taken = self._ingest.take_in(path, most=self._slice_size)
         except FileNotFoundError:
+            self.unreadable.pop(path, None)
             return None  # A session has no transcript before its first prompt.
         except OSError as error:
-            self._tell(EventKind.TROUBLE, path.stem, f"cannot read {path}: {error.strerror}")
+            self._note_unreadable(path, error.strerror or repr(error))
             return None
+        except DatabaseError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one transcript that nobody foresaw must not keep all others out
+            self._note_unreadable(path, f"defect of claude-mem: {error!r}")
+            return None
+        if self.unreadable.pop(path, None) is not None:
+            self._tell(EventKind.MENDED, path.stem, f"{path} can be read again")
+        return taken
+
+    def _note_unreadable(self, path: Path, why: str) -> None:
+        if self.unreadable.get(path) != why:
+            self.unreadable[path] = why
+            self._tell(EventKind.TROUBLE, path.stem, f"cannot read {path}: {why}")
 
     def finalize(self, session_id: str) -> None:
         """Summarise the turns that the transcript itself says are over."""
+        with self._database.read() as connection:
+            if not any(turn.lacks_summary for turn in turns.turns(connection, session_id)):
+                return
         with self._database.write() as connection:
             stored = self._digest.summarise(connection, session_id)
         self._tell_finalized(session_id, stored)
@@ -105,29 +130,47 @@ class Lifecycle:
 
     def end_quiet(self) -> None:
         """End the turns and sessions of which nothing was heard for too long, or whose process is gone."""
+        moment = self._clock()
         with self._database.read() as connection:
             active = sessions.active(connection)
-        moment = self._clock()
+        if any(session.is_ahead_of(moment + AHEAD) for session in active):
+            with self._database.write() as connection:
+                sessions.bring_back(connection, moment)
+            return  # the clock was set back; from now on their silence can be told again
+        claims = _Claims()
+        ended = 0
         for session in active:
             silence = moment - session.last_activity_at
-            if self._is_gone(session, silence):
-                self.end(session.session_id, at=moment, reason="process gone")
-            elif silence >= self._settings.idle_session * 1000:
-                self.end(session.session_id, at=moment, reason="idle")
-            elif silence >= self._settings.quiet_turn * 1000:
+            reason = sessions.PROCESS_GONE if self._is_gone(session, silence, claims) else ""
+            if not reason and silence >= self._settings.idle_session * 1000:
+                reason = sessions.IDLE
+            if reason and ended < ENDS_AT_ONCE:
+                ended += self._end_with_the_rest(session, moment, reason)
+            elif not reason and silence >= self._settings.quiet_turn * 1000:
                 self._end_quiet_turn(session.session_id, moment)
+
+    def _end_with_the_rest(self, session: Session, at: int, reason: str, *, is_orphan: bool = False) -> bool:
+        """End a session once all that its transcripts hold is taken in; say whether it has ended."""
+        if session.transcript_path and self.follow(Path(session.transcript_path)):
+            return False
+        with self._database.read() as connection:
+            known = sessions.session(connection, session.session_id)
+        if known is not None and known.last_activity_at > session.last_activity_at:
+            return False  # what was just read is news of it: judge it anew
+        self.end(session.session_id, at=at, reason=reason, is_orphan=is_orphan)
+        return True
 
     def end_orphans(self, max_age: float) -> list[Session]:
         """Give up the sessions of which nothing was heard for `max_age` seconds; what is known of them is kept."""
         moment = self._clock()
         with self._database.read() as connection:
             orphans = sessions.orphans(connection, moment - round(max_age * 1000))
+        ended = []
         for session in orphans:
-            if session.transcript_path:
-                self.follow(Path(session.transcript_path))
             silence = (moment - session.last_activity_at) // 3_600_000
-            self.end(session.session_id, at=moment, reason=f"no activity for {silence} h", is_orphan=True)
-        return orphans
+            if self._end_with_the_rest(session, moment, f"{sessions.NO_ACTIVITY} for {silence} h", is_orphan=True):
+                ended.append(session)
+        return ended
 
     def _end_quiet_turn(self, session_id: str, at: int) -> None:
         with self._database.read() as connection:
@@ -160,6 +203,18 @@ class Lifecycle:
         if status is not None:
             self._tell(EventKind.COMPLETED, session_id, f"{status}: {reason}")
 
+    def _try_to_lower(self, flag: RaisedFlag) -> None:
+        """Lower a flag; one on which this program fails is lowered all the same, and must not keep all others up."""
+        try:
+            self._lower(flag)
+        except DatabaseError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            self._tell(EventKind.TROUBLE, flag.session_id, f"defect of claude-mem: flag {flag.id}: {error!r}")
+            with self._database.write() as connection:
+                sessions.lower_flag(connection, flag.id, outcome=f"defect: {error!r}", now=self._clock())
+        self._waiting_since.pop(flag.id, None)
+
     def _lower(self, flag: RaisedFlag) -> None:
         if flag.kind is FlagKind.CLEANUP:
             self.end(flag.session_id, at=flag.raised_at, reason=flag.reason or "SessionEnd", flag=flag)
@@ -183,7 +238,9 @@ class Lifecycle:
             found = turns.closing_words(connection, flag.session_id, flag.raised_at)
         if found == closing_words(flag.closing_text):
             return True
-        return self._clock() - flag.raised_at >= self._settings.closing_wait * 1000
+        # By two clocks: one may have been set back, the other knows nothing of the time before this watcher.
+        waited = self._pace() - self._waiting_since.setdefault(flag.id, self._pace())
+        return max(waited, (self._clock() - flag.raised_at) / 1000) >= self._settings.closing_wait
 
     def _transcript(self, flag: RaisedFlag) -> Path | None:
         """Return where the flag's session is written: as the hook says, else as is known."""
@@ -193,7 +250,7 @@ class Lifecycle:
             known = sessions.session(connection, flag.session_id)
         return Path(known.transcript_path) if known and known.transcript_path else None
 
-    def _is_gone(self, session: Session, silence: int) -> bool:
+    def _is_gone(self, session: Session, silence: int, known: _Claims) -> bool:
         """Say whether the process that wrote a session has ended.
 
         Claude Code keeps `<config>/sessions/<pid>.json` while it lives, in the terminal and in `-p`; a kill leaves
@@ -202,7 +259,7 @@ class Lifecycle:
         if not session.transcript_path:
             return False
         folder = Path(session.transcript_path).parent.parent.parent / "sessions"
-        claims = _claims(folder, session.session_id)
+        claims = known.of(folder, session.session_id)
         if any(system.process_is_alive(claim.pid, claim.started_at) for claim in claims):
             return False
         # What was left behind by an earlier process, killed long before the last line, says nothing of this one.
@@ -225,16 +282,29 @@ def _not_ended(known: Session | None) -> str:
     return "goes on" if known.status is SessionStatus.ACTIVE else "was over already"
 
 
-def _claims(folder: Path, session_id: str) -> list[_Claim]:
-    """Return the processes that say they write a session."""
-    claims = []
+class _Claims:
+    """Which process says of itself that it writes which session; each folder is read once."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, dict[str, list[_Claim]]] = {}
+
+    def of(self, folder: Path, session_id: str) -> list[_Claim]:
+        """Return the processes that say they write a session."""
+        if folder not in self._read:
+            self._read[folder] = _claims(folder)
+        return self._read[folder].get(session_id, [])
+
+
+def _claims(folder: Path) -> dict[str, list[_Claim]]:
+    claims: dict[str, list[_Claim]] = {}
     for path in folder.glob("*.json"):
         try:
             said = orjson.loads(path.read_bytes())
         except (OSError, orjson.JSONDecodeError):
             continue  # It is being written, or just went; the next look tells.
-        if isinstance(said, dict) and said.get("sessionId") == session_id and isinstance(said.get("pid"), int):
+        if isinstance(said, dict) and isinstance(said.get("sessionId"), str) and isinstance(said.get("pid"), int):
             started, updated = said.get("startedAt"), said.get("updatedAt")
             started_at = started if isinstance(started, int) else sys.maxsize
-            claims.append(_Claim(said["pid"], started_at, updated if isinstance(updated, int) else started_at))
+            claim = _Claim(said["pid"], started_at, updated if isinstance(updated, int) else started_at)
+            claims.setdefault(said["sessionId"], []).append(claim)
     return claims

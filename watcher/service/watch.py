@@ -7,35 +7,37 @@ so it can be killed at any time: the next one goes on where the database says.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from filelock import Timeout
-from sqlalchemy.exc import OperationalError
 
 from watcher import __version__, system
 from watcher.agent import base
 from watcher.errors import ClaudeMemError
-from watcher.memory import checkpoints, sessions, watchers
-from watcher.memory.database import Database
-from watcher.service.digest import Digest, Outcome
-from watcher.service.events import Clock, Event, EventKind, Listener, now
-from watcher.service.follow import Hints, Rescan, is_transcript, subagents_of
+from watcher.memory import checkpoints, conditions, sessions, watchers
+from watcher.memory.database import DamagedError, Database, DatabaseError
+from watcher.service.asking import Asking
+from watcher.service.digest import Digest
+from watcher.service.events import Clock, Event, EventKind, Listener, Pace, now
+from watcher.service.follow import Backlog, Rescan, is_transcript, subagents_of
 from watcher.service.ingest import Ingest, source_of
 from watcher.service.lifecycle import Lifecycle
+from watcher.service.listening import Listening
 from watcher.settings import Settings
 
-AGENTS_AT_ONCE = 2  # each is a process of some 200 MB
 HEARTBEAT = 5.0  # seconds
 ORPHANS_INTERVAL = 3600.0  # seconds
 DATABASE_PAUSE = 1.0  # seconds before trying again what the database refused
 CLOSING_POLL = 0.02  # seconds between two looks for the last words of a turn
-LONGEST_REST = 3600.0  # seconds that the agent is left alone after failures
 LOCK_WAIT = 1.0  # seconds to wait for the lock: a hook that looks whether it is held holds it for a moment
 YOUNG = 3600  # seconds: what was written this long before the first watcher ever ran is taken in too
+HOT_FOR = 600_000  # milliseconds after its last activity that a session's transcripts are looked at each second
+SLICE_SIZE = 16 << 20  # bytes of one transcript that are taken in before flags, signals and others have their turn
+SLICE_TIME = 0.25  # seconds of taking in, likewise
 
 
 class AlreadyRunningError(ClaudeMemError):
@@ -55,8 +57,12 @@ class Watch:
         since: int | None = None,
         listener: Listener = lambda _event: None,
         clock: Clock = now,
+        pace: Pace = time.monotonic,
     ) -> None:
-        """Entries from before `since` (epoch) are left alone; None: from before this memory was begun."""
+        """Entries from before `since` (epoch) are left alone; None: from before this memory was begun.
+
+        What is done every so often goes by `pace`: the clock may be set back by an hour.
+        """
         self._settings = settings
         self._database = database
         self._agent = agent
@@ -64,15 +70,13 @@ class Watch:
         self._since = since
         self._listener = listener
         self._clock = clock
+        self._pace = pace
         self._lock = system.lock(settings.lock)
-        self._hints = Hints()
-        self._workers = ThreadPoolExecutor(AGENTS_AT_ONCE, thread_name_prefix="agent")
-        self._asked: dict[str, Future[Outcome]] = {}
-        self._failures = 0  # of the agent in a row
-        self._agent_rests_until = 0
+        self._listening = Listening(settings, listener=self._hear, clock=clock)
+        self._backlog = Backlog()
         self._stop_reason = ""
-        self._busy_at = clock()
-        self._unwatched: set[Path] = set()
+        self._busy_at = pace()
+        self._trouble = ""  # with the database, as it was last told
 
     def __enter__(self) -> Self:
         """Take the lock and write down that this watcher runs.
@@ -84,161 +88,194 @@ class Watch:
             self._lock.acquire(timeout=LOCK_WAIT)
         except Timeout as error:
             raise AlreadyRunningError("a watcher already runs on this memory", hint="claude-mem status") from error
+        try:
+            self._begin()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def _begin(self) -> None:
+        """Write down that this watcher runs, and make its parts."""
         with self._database.write() as connection:
             self._id = watchers.started(connection, pid=os.getpid(), version=__version__, now=self._clock())
+            conditions.clear_observed(connection)
             begun = watchers.first_start(connection) or self._clock()
-            offsets = checkpoints.offsets(connection)
+            reached = checkpoints.reached(connection)
         since = begun - YOUNG * 1000 if self._since is None else self._since
-        self._rescan = Rescan(self._settings.projects, since=since, offsets=offsets)
-        hear, clock = self._hear, self._clock
+        self._rescan = Rescan(self._settings.projects, since=since, reached=reached)
+        hear, clock, pace = self._hear, self._clock, self._pace
         ingest = Ingest(self._database, self._settings.capture, since=since, listener=hear, clock=clock)
-        self._digest = Digest(self._database, self._agent, self._settings, listener=hear, clock=clock)
-        self._life = Lifecycle(self._database, ingest, self._digest, self._settings.watch, listener=hear, clock=clock)
-        self._hints.start()
-        return self
+        digest = Digest(self._database, self._agent, self._settings, listener=hear, clock=clock)
+        self._life = Lifecycle(
+            self._database,
+            ingest,
+            digest,
+            self._settings.watch,
+            slice_size=SLICE_SIZE,
+            listener=hear,
+            clock=clock,
+            pace=pace,
+        )
+        retry_pause = self._settings.agent.retry_pause
+        self._asking = Asking(
+            digest, self._agent, retry_pause=retry_pause, wake=self._listening.wake, listener=hear, pace=pace
+        )
+        self._digest = digest
+        self._listening.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let nothing of this watcher run on, and give the lock back."""
         reason = self._stop_reason or (f"crashed: {error!r}" if error else "ended")
-        self._agent.close()
-        self._workers.shutdown(wait=True, cancel_futures=True)
-        self._hints.stop()
-        with self._database.write() as connection:
-            watchers.stopped(connection, self._id, reason=reason, now=self._clock())
+        self._asking.close()
+        self._listening.stop()
+        try:
+            with self._database.write() as connection:
+                watchers.stopped(connection, self._id, reason=reason, now=self._clock())
+        except DatabaseError as refused:
+            self._listener(Event(EventKind.TROUBLE, f"database: {refused}; this watcher's end is not written down"))
         self._listener(Event(EventKind.STOPPED, reason))
         self._lock.release()
 
     def stop(self, reason: str) -> None:
         """Ask the watcher to end; safe in a signal handler."""
         self._stop_reason = reason
-        self._hints.wake()
+        self._listening.wake()
 
     def is_done(self) -> bool:
         """Say whether no flag is up and no agent is to be asked: all that was taken in is digested."""
         with self._database.read() as connection:
             if sessions.raised_flags(connection):
                 return False
-        return not self._asked and not self._digest.due()
+        return not self._backlog and not self._asking and not self._digest.due()
 
     def run(self) -> None:
-        """Serve until asked to stop or, where wanted, until nothing has happened for long."""
-        interval = self._settings.watch
+        """Serve until asked to stop or, where wanted, until nothing has happened for long.
+
+        Raises:
+            DamagedError: the database is broken; what else it refuses is tried again.
+        """
         self._listener(Event(EventKind.STARTED, f"watching {self._settings.projects}"))
-        must_recover = True
-        next_scan = next_discovery = next_beat = next_orphans = 0
+        self._due = dict.fromkeys(("scan", "discovery", "beat", "orphans"), 0.0)
+        self._must_recover = True
         pause = 0.0
         while not self._stop_reason:
-            hinted = self._hints.wait(pause)
-            moment = self._clock()
+            self._backlog.add(self._hinted(self._listening.wait(pause)), are_fresh=True)
             try:
-                self._take_in(self._hinted(hinted))
-                if moment >= next_discovery:
-                    self._watch_folders()
-                    self._take_in(self._rescan.discover())
-                    next_discovery = self._clock() + round(interval.discover_interval * 1000)
-                waiting = self._life.handle_flags()
-                if must_recover:
-                    self._life.recover()
-                    must_recover = False
-                if moment >= next_orphans:
-                    self._life.end_orphans(interval.orphan_session)
-                    next_orphans = self._clock() + round(ORPHANS_INTERVAL * 1000)
-                if moment >= next_scan:
-                    self._take_in(self._rescan.changed(self._hot()))
-                    self._life.end_quiet()
-                    next_scan = self._clock() + round(interval.scan_interval * 1000)
-                if moment >= next_beat:
-                    with self._database.write() as connection:
-                        watchers.beat(connection, self._id, now=self._clock())
-                    next_beat = self._clock() + round(HEARTBEAT * 1000)
-                self._ask_agent()
-                self._leave_if_idle()
-            except OperationalError as error:
-                self._hear(Event(EventKind.TROUBLE, f"database: {error.orig}; trying again"))
+                pause = self._step()
+            except DamagedError:
+                raise
+            except DatabaseError as error:
+                if self._trouble != str(error):
+                    self._trouble = str(error)
+                    self._hear(Event(EventKind.TROUBLE, f"database: {error}; trying again"))
                 pause = DATABASE_PAUSE
-                continue
-            due = min(next_scan, next_discovery, next_beat) - self._clock()
-            pause = CLOSING_POLL if waiting else max(CLOSING_POLL, due / 1000)
+            else:
+                self._trouble = ""
 
-    def _hinted(self, paths: Iterable[str]) -> Iterator[Path]:
-        """Return the transcripts among the paths of which something was heard."""
-        heard = (Path(path) for path in sorted(paths) if path)
-        return self._rescan.changed(path for path in heard if is_transcript(path, self._settings.projects))
+    def _step(self) -> float:
+        """Do all that is due, a bounded part of each; return for how long nothing else will be (seconds)."""
+        interval = self._settings.watch
+        if self._is_due("beat", HEARTBEAT):
+            with self._database.write() as connection:
+                watchers.beat(connection, self._id, now=self._clock())
+        if self._is_due("discovery", self._listening.rescan_interval):
+            self._discover()
+        self._take_in_some()
+        waiting = self._life.handle_flags()
+        if self._must_recover:
+            self._life.recover()
+            self._must_recover = False
+        if self._is_due("orphans", ORPHANS_INTERVAL):
+            self._life.end_orphans(interval.orphan_session)
+        if self._is_due("scan", interval.scan_interval):
+            self._backlog.add(self._rescan.changed(self._hot()), are_fresh=True)
+            self._take_in_some()
+            self._life.end_quiet()
+        self._asking.go_on()
+        self._leave_if_idle()
+        if self._backlog:
+            return 0.0
+        rest = min(self._due.values()) - self._pace()
+        return CLOSING_POLL if waiting else max(CLOSING_POLL, rest)
+
+    def _is_due(self, what: str, interval: float) -> bool:
+        """Say whether something that is done every so often (seconds) is to be done now, and count on that."""
+        moment = self._pace()
+        if moment < self._due[what]:
+            return False
+        self._due[what] = moment + interval
+        return True
+
+    def _hinted(self, paths: Iterable[str]) -> list[Path]:
+        """Return the transcripts among the paths of which something was heard, subagents last."""
+        heard = [path for path in map(Path, filter(None, paths)) if is_transcript(path, self._settings.projects)]
+        return list(self._rescan.changed(sorted(heard, key=lambda path: (path.name.startswith("agent-"), path))))
 
     def _hot(self) -> list[Path]:
-        """Return the transcripts of the active sessions."""
+        """Return the transcripts of the sessions that are at work."""
         with self._database.read() as connection:
             active = sessions.active(connection)
         paths = []
         for session in active:
-            if session.transcript_path:
+            if session.transcript_path and self._clock() - session.last_activity_at < HOT_FOR:
                 transcript = Path(session.transcript_path)
                 paths += [transcript, *subagents_of(transcript)]
         return paths
 
-    def _take_in(self, paths: Iterable[Path]) -> None:
-        for path in paths:
-            taken = None
-            try:
-                taken = self._life.take_in(path)
-            finally:
-                if taken is None:
-                    self._rescan.forget(path)
-            if taken is not None and (taken.turn_ends or taken.prompts):
-                self._life.finalize(source_of(path).session_id)
-
-    def _watch_folders(self) -> None:
-        """Listen to where hooks and Claude Code write; where that cannot be had, the rescan finds all the same."""
-        for folder, recursive in ((self._settings.projects, True), (self._settings.database.parent, False)):
-            try:
-                self._hints.watch(folder, recursive=recursive)
-            except OSError as error:
-                if folder not in self._unwatched:
-                    self._unwatched.add(folder)
-                    self._hear(Event(EventKind.TROUBLE, f"cannot watch {folder} ({error.strerror}); looking by turns"))
-
-    def _ask_agent(self) -> None:
-        """Collect what agents have answered, and ask them for what is due: one at a time a session."""
-        for session_id, future in list(self._asked.items()):
-            if future.done():
-                del self._asked[session_id]
-                self._note(session_id, future)
-        if self._clock() < self._agent_rests_until:
+    def _discover(self) -> None:
+        """Look at every transcript there is, and listen to where hooks and Claude Code write."""
+        if not self._database.schema_is_ours():
+            self._stop_reason = "another version of claude-mem has taken over"
             return
-        # After a failure one request goes ahead alone, so that a recovering service is not met by a storm.
-        most = 1 if self._failures else AGENTS_AT_ONCE
-        if len(self._asked) < most:
-            for session_id in self._digest.due(but=set(self._asked), most=most - len(self._asked)):
-                self._ask(session_id)
+        begun = self._pace()
+        found = list(self._rescan.discover())
+        self._backlog.add(found, are_fresh=False)
+        self._listening.look_after(found, took=self._pace() - begun)
+        unreadable = {**self._rescan.unreadable, **self._life.unreadable}
+        with self._database.write() as connection:
+            self._listening.write_condition(connection)
+            if unreadable:
+                path, why = next(iter(unreadable.items()))
+                more = f" and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
+                conditions.put(
+                    connection,
+                    conditions.TRANSCRIPTS,
+                    "unreadable",
+                    f"cannot read {path}{more}: {why}",
+                    hint=f"ls -l {path}",
+                    now=self._clock(),
+                )
+            else:
+                conditions.clear(connection, conditions.TRANSCRIPTS)
 
-    def _ask(self, session_id: str) -> None:
-        future = self._workers.submit(self._digest.ask_agent, session_id)
-        future.add_done_callback(lambda _future: self._hints.wake())
-        self._asked[session_id] = future
-
-    def _note(self, session_id: str, future: Future[Outcome]) -> None:
-        """Let the agent rest after a failure, longer after each one in a row."""
-        error = future.exception()
-        if error is not None:
-            self._hear(Event(EventKind.TROUBLE, f"agent: {error!r}", session_id))
-        if error is not None or future.result() is Outcome.FAILED:
-            pause = min(self._settings.agent.retry_pause * 2 ** min(self._failures, 16), LONGEST_REST)
-            self._failures += 1
-            self._agent_rests_until = self._clock() + round(pause * 1000)
-        elif future.result() is Outcome.DONE:
-            self._failures = 0
+    def _take_in_some(self) -> None:
+        """Take in what waits, for a moment; one that cannot be read now is looked at again later."""
+        until = self._pace() + SLICE_TIME
+        while not self._stop_reason and (path := self._backlog.first()) is not None:
+            taken = self._life.take_in(path)
+            if taken is not None and taken.has_more:
+                self._backlog.put_back(path)
+            else:
+                self._backlog.done(path)
+            if taken is None:
+                self._rescan.forget(path)
+            elif taken.turn_ends or taken.prompts:
+                self._life.finalize(source_of(path).session_id)
+            if self._pace() >= until:
+                break
 
     def _leave_if_idle(self) -> None:
-        if not self._until_idle or self._asked:
+        if not self._until_idle or self._asking or self._backlog:
             return
         with self._database.read() as connection:
             if sessions.active(connection):
-                self._busy_at = self._clock()
-        if self._clock() - self._busy_at >= self._settings.watch.exit_after * 1000:
+                self._busy_at = self._pace()
+        if self._pace() - self._busy_at >= self._settings.watch.exit_after:
             self._stop_reason = "idle"
 
     def _hear(self, event: Event) -> None:
-        self._busy_at = self._clock()
+        self._busy_at = self._pace()
         self._listener(event)

@@ -123,6 +123,8 @@ def understand(line: bytes) -> Meaning:
     Raises:
         BrokenLineError: it is no entry at all; what this version does not know is merely of no use.
     """
+    # A writer that went on at its old offset after the file was cut off leaves a hole of NULs before its line.
+    line = line.lstrip(b"\0") or line
     if not line or _USELESS.match(line):
         return NOTHING
     entry = _decode(line)
@@ -153,10 +155,10 @@ def _decode(line: bytes) -> dict[str, Any]:
 
 
 def _decode_leniently(line: bytes) -> object:
-    """Decode what orjson refuses and Node writes all the same: half a surrogate pair, a BOM, stray bytes."""
+    """Decode what orjson refuses and files hold all the same: half a surrogate pair, a BOM, stray and control bytes."""
     text = line.decode("utf-8-sig", "replace")
     try:
-        decoded = json.loads(text)
+        decoded = json.loads(text, strict=False)
     except (ValueError, RecursionError) as error:
         raise BrokenLineError(f"not JSON: {error}") from error
     # A lone surrogate is no text to SQLite nor to anything else further on: say so with a question mark.

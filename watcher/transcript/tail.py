@@ -5,7 +5,7 @@ in a newline is taken. Lines end at b"\\n" alone; entries hold raw U+2028, at wh
 
 A position is good for a file as long as its head and the bytes before the offset are what they were. A file that
 shrank, whose marker differs, or that has a new inode and another head, is read again from its start; whoever stores
-the lines keeps them unique.
+the lines keeps them unique. However long a line or a file is, memory stays bounded.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from watcher.transcript.long_lines import LIMIT, Shortened
+
 HEAD = 1024  # bytes of the head that identify a file, fewer while it is shorter
 MARKER = 64  # bytes before the offset that must stay what they were
-CHUNK = 1 << 20  # bytes read at a time; a line longer than this is read whole all the same
+CHUNK = 1 << 20  # bytes read at a time
+LONGEST = LIMIT  # bytes of a line that is read as it is; of a longer one, the long strings are shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Line:
 
     offset: int  # bytes, of its first byte
     data: bytes
+    length: int  # bytes in the file; more than `data` where it had to be shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,9 @@ def read(path: Path, position: Position = START, size: int = CHUNK) -> Chunk:
         is_same = _is_same(file, position, file_id, status.st_size)
         offset = position.offset if is_same else 0
         file.seek(offset)
-        data = _whole_lines(file, size)
-        end = offset + len(data)
-        new = position if is_same and not data else _position(file, file_id, end)
-        return Chunk(_split(data, offset), new, restarted=not is_same, more=bool(data) and end < status.st_size)
+        lines, end = _whole_lines(file, offset, size)
+        new = position if is_same and not lines else _position(file, file_id, end)
+        return Chunk(lines, new, restarted=not is_same, more=bool(lines) and end < status.st_size)
 
 
 def _is_same(file: BinaryIO, position: Position, file_id: str, size: int) -> bool:
@@ -95,21 +98,39 @@ def _hash(file: BinaryIO, start: int, length: int) -> str:
     return hashlib.blake2b(file.read(length), digest_size=16).hexdigest()
 
 
-def _whole_lines(file: BinaryIO, size: int) -> bytes:
-    """Read on until at least one line is whole, or the file ends; drop what stands behind the last newline."""
-    blocks = []
+def _whole_lines(file: BinaryIO, offset: int, size: int) -> tuple[tuple[Line, ...], int]:
+    """Read on until at least one line is whole, or the file ends; return them, and the offset behind them.
+
+    What stands behind the last newline is left for the next time.
+    """
+    held = b""
     while block := file.read(size):
         end = block.rfind(b"\n")
+        held += block if end < 0 else block[: end + 1]
         if end >= 0:
-            blocks.append(block[: end + 1])
-            return b"".join(blocks)
-        blocks.append(block)
-    return b""
+            return _split(held, offset), offset + len(held)
+        if len(held) > LONGEST:
+            return _long_line(file, held, offset, size)
+    return (), offset
+
+
+def _long_line(file: BinaryIO, beginning: bytes, offset: int, size: int) -> tuple[tuple[Line, ...], int]:
+    """Read a line to its end in bounded memory; nothing where its end is not there yet."""
+    shortened = Shortened()
+    shortened.feed(beginning)
+    length = len(beginning)
+    while block := file.read(size):
+        end = block.find(b"\n")
+        shortened.feed(block if end < 0 else block[:end].removesuffix(b"\r"))
+        length += len(block) if end < 0 else end
+        if end >= 0:
+            return (Line(offset, shortened.line(), length),), offset + length + 1
+    return (), offset
 
 
 def _split(data: bytes, offset: int) -> tuple[Line, ...]:
     lines = []
     for raw in data.split(b"\n")[:-1]:
-        lines.append(Line(offset, raw.removesuffix(b"\r")))
+        lines.append(Line(offset, raw.removesuffix(b"\r"), len(raw)))
         offset += len(raw) + 1
     return tuple(lines)
