@@ -11,6 +11,7 @@ import time
 QUIET = b'{"continue": true, "suppressOutput": true}'
 BUSY_TIMEOUT = 0.8  # seconds to wait for a writer; all SessionEnd hooks of a plugin have 1.5 s together
 SAME_EVENT = 10_000  # milliseconds within which the same event again is the same hook set up twice
+MAX_ASIDE = 1000  # flags kept in files
 MAX_LOG = 1_000_000  # bytes, before hooks.log is put aside as hooks.log.1
 
 # A plugin and settings.json may both set up the same hook. Claude Code then runs both, at the same time and with the
@@ -23,6 +24,9 @@ WHERE NOT EXISTS (
     WHERE session_id = :session_id AND kind = :kind AND event = :event
         AND raised_at_epoch BETWEEN :now - :same AND :now + :same
 )
+"""
+_AS_JSON = """
+SELECT json_object('session_id', :session_id, 'kind', :kind, 'project', :project, 'event', :event, 'raised_at', :now)
 """
 
 
@@ -100,9 +104,27 @@ def connect() -> object:
 
 
 def raise_flag(event: Event, kind: str) -> None:
-    """Raise one flag, once."""
+    """Raise one flag, once; where the database is missing, locked or full, a file keeps it for the watcher."""
     values = {"session_id": event.session_id, "kind": kind, "project": event.project, "event": event.json}
-    connect().execute(_RAISE, {**values, "now": event.now, "same": SAME_EVENT})
+    try:
+        connect().execute(_RAISE, {**values, "now": event.now, "same": SAME_EVENT})
+    except Exception:
+        _set_aside({**values, "now": event.now})
+        raise
+
+
+def _set_aside(flag: dict) -> None:
+    """Keep a flag in a file of its own."""
+    path = os.path.join(folder("data"), "flags")
+    os.makedirs(path, 0o700, exist_ok=True)
+    if len(os.listdir(path)) >= MAX_ASIDE:
+        return  # no watcher has come for them in a long time
+    text = _sqlite().connect(":memory:").execute(_AS_JSON, flag).fetchone()[0]
+    name = os.path.join(path, f"{flag['now']}-{os.getpid()}")
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    os.write(descriptor, text.encode("utf-8", "replace"))
+    os.close(descriptor)
+    os.rename(name, name + ".json")  # the watcher sees whole ones only
 
 
 def log(name: str, problem: object) -> None:

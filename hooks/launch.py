@@ -9,13 +9,33 @@ import time
 import hook
 
 STARTING = 10.0  # seconds in which a watcher that was started is not started again
+WITHOUT_LOCKS = 600.0  # seconds in which none is started again where locks do not work
 ARGUMENTS = ["watch", "--until-idle"]
+
+
+class NoLocksError(OSError):
+    """Locks do not work where the memory is: any number of watchers would run, or none that could."""
 
 
 def ensure_watcher(name: str) -> bool:
     """Say whether a watcher runs, or is being started now."""
+    try:
+        return _ensure_watcher(name)
+    except NoLocksError as error:
+        # Also written by a watcher that leaves for this reason.
+        marker = os.open(os.path.join(hook.folder("data"), "locks.failed"), os.O_RDWR | os.O_CREAT, 0o600)
+        if not _is_fresh(os.fstat(marker), WITHOUT_LOCKS):
+            os.write(marker, b"failed\n")
+            hook.log(name, f"no watcher is started: {error}; try: claude-mem watch")
+        os.close(marker)
+        return False
+
+
+def _ensure_watcher(name: str) -> bool:
     if _is_locked(os.path.join(hook.home(), "data", "watcher.lock")):
         return True
+    if _locks_failed():
+        return False
     commands = _commands()
     if not commands:
         hook.log(name, "no watcher can be started: claude-mem is not installed; run: claude-mem install")
@@ -24,14 +44,27 @@ def ensure_watcher(name: str) -> bool:
     try:
         if not _lock(marker, shared=False):
             return True  # another hook is starting one at this moment
-        status = os.fstat(marker)
-        if status.st_size and 0 <= time.time() - status.st_mtime < STARTING:
+        # A watcher empties it when it runs: once that is killed, the next need not wait.
+        if _is_fresh(os.fstat(marker), STARTING):
             return True
         os.lseek(marker, 0, os.SEEK_SET)
         os.write(marker, b"starting\n")
         return any(hook.attempt(name, _start, command) for command in commands)
     finally:
         os.close(marker)
+
+
+def _is_fresh(status: os.stat_result, seconds: float) -> bool:
+    """Say whether a marker was written within some seconds."""
+    return bool(status.st_size) and 0 <= time.time() - status.st_mtime < seconds
+
+
+def _locks_failed() -> bool:
+    """Say whether locks did not work a while ago."""
+    try:
+        return _is_fresh(os.stat(os.path.join(hook.home(), "data", "locks.failed")), WITHOUT_LOCKS)
+    except OSError:
+        return False
 
 
 def _is_locked(path: str) -> bool:
@@ -66,8 +99,10 @@ def _lock(descriptor: int, shared: bool) -> bool:
 
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):  # some file systems say the latter of a lock that another holds
         return False
+    except OSError as error:
+        raise NoLocksError(f"locks do not work in {hook.home()} ({error})") from error
     return True
 
 
@@ -105,7 +140,7 @@ def _start(command: list) -> bool:
     flags = 0
     if os.name == "nt":
         flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-    log = hook.open_log(os.path.join(hook.folder("logs"), "watcher.log"))
+    log = _log()
     try:
         process = subprocess.Popen(
             command,
@@ -121,3 +156,25 @@ def _start(command: list) -> bool:
         os.close(log)
     process.returncode = 0  # It is meant to run on: tell Popen not to warn of that.
     return True
+
+
+def _log() -> int:
+    """Open the watcher's log, emptied where it is too long: a watcher that never gets to its first line adds to it."""
+    path = os.path.join(hook.folder("logs"), "watcher.log")
+    log = hook.open_log(path)
+    if os.fstat(log).st_size > hook.MAX_LOG:
+        hook.attempt("watcher.log", _put_aside, path)
+        os.ftruncate(log, 0)
+    return log
+
+
+def _put_aside(path: str) -> None:
+    """Copy the end of a log: it is never renamed, since a watcher may have it open, and go on writing to it."""
+    with open(path, "rb") as whole:
+        whole.seek(-hook.MAX_LOG, os.SEEK_END)
+        end = whole.read()
+    aside = os.open(path + ".1", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(aside, end)
+    finally:
+        os.close(aside)

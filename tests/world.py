@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
@@ -85,6 +87,11 @@ class World:
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Return what a plain SQLite client sees; nothing while there is no database."""
         return rows(self.memory / "data" / "claude-mem.db", sql)
+
+    def write_rows(self, sql: str) -> None:
+        """Change rows, as a damaged or older world would have them."""
+        with closing(sqlite3.connect(self.memory / "data" / "claude-mem.db", timeout=10)) as connection, connection:
+            connection.execute(sql)
 
     def wait_for_rows(self, sql: str, expected: list[tuple[Any, ...]], timeout: float = 30.0) -> None:
         """Wait until a query gives what is expected."""

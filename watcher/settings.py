@@ -100,6 +100,16 @@ class Settings:
         return self.home / "data" / "watcher.lock"
 
     @property
+    def starting(self) -> Path:
+        """The file that hooks mark when they start a watcher, so that they start one."""
+        return self.home / "data" / "watcher.starting"
+
+    @property
+    def flags_aside(self) -> Path:
+        """The folder of the flags that hooks could not raise in the database."""
+        return self.home / "data" / "flags"
+
+    @property
     def launcher(self) -> Path:
         """The file that tells hooks which Python can run the watcher."""
         return self.home / "data" / "launcher"

@@ -27,6 +27,7 @@ class WatcherProcess:
             "CLAUDE_MEM_AGENT": "extractive",
             **variables,
         }
+        self.prefix: list[str] = []  # what runs it: a program that takes something away from it
         self._process: subprocess.Popen[str] | None = None
         self.output = home / "watch.out"
 
@@ -47,7 +48,7 @@ class WatcherProcess:
         before = len(self.runs())
         with self.output.open("a") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "watcher", "watch", *args],
+                [*self.prefix, sys.executable, "-m", "watcher", "watch", *args],
                 env=self.environment,
                 stdout=out,
                 stderr=out,

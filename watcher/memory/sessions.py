@@ -115,15 +115,18 @@ def raised_flags(connection: Connection) -> list[RaisedFlag]:
     return [_flag(row) for row in rows]
 
 
-def raise_flag(connection: Connection, session_id: str, kind: FlagKind, event: str, at: int) -> None:
-    """Raise a flag as a hook would, once; for replays."""
+def raise_flag(
+    connection: Connection, session_id: str, kind: FlagKind, event: str, at: int, *, project: str = ""
+) -> None:
+    """Raise a flag for a hook that could not, or was recorded; once."""
     is_known = connection.scalar(
         select(func.count())
         .select_from(Flag)
         .where(Flag.session_id == session_id, Flag.kind == kind, Flag.raised_at_epoch == at)
     )
     if not is_known:
-        connection.execute(insert(Flag).values(session_id=session_id, kind=kind, event=event, raised_at_epoch=at))
+        values = {"session_id": session_id, "kind": kind, "project": project, "event": event, "raised_at_epoch": at}
+        connection.execute(insert(Flag).values(values))
 
 
 def lower_flag(connection: Connection, flag_id: int, *, outcome: str, now: int) -> None:

@@ -23,7 +23,7 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 from watchdog.observers import Observer
-from watchdog.observers.api import ObservedWatch
+from watchdog.observers.api import BaseObserver, ObservedWatch
 
 # Without a filter watchdog sees every read of its own process: three events for each that matters.
 _WANTED: list[type[FileSystemEvent]] = [
@@ -49,15 +49,9 @@ class Hints:
     def __init__(self) -> None:
         # Unlike an Event, this queue may be put to from a signal handler of the thread that waits on it.
         self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._observer = Observer()
+        self._observer: BaseObserver | None = None  # none while the limit of such is reached
         self._listened: dict[Path, _Listened] = {}
         self._gone: set[str] = set()  # folders that were deleted; there may be others in their places
-
-    def start(self) -> None:
-        """Start the thread that listens."""
-        # Folders made faster than they are watched make watchdog warn, at length; the rescan finds what is in them.
-        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\..*")
-        self._observer.start()
 
     def listen(self, folder: Path, *, recursive: bool) -> bool:
         """Listen to a folder, now or, where it is not there, at a later call; say whether it began just now.
@@ -77,14 +71,14 @@ class Hints:
         if folder_id is None:
             return False
         teller = _Teller(self._queue, self._gone)
-        watch = self._observer.schedule(teller, str(folder), recursive=recursive, event_filter=_WANTED)
+        watch = self._started().schedule(teller, str(folder), recursive=recursive, event_filter=_WANTED)
         self._listened[folder] = _Listened(watch, folder_id)
         return True
 
     def forget(self, folder: Path) -> None:
         """Listen to a folder no longer, so that the next `listen` begins anew."""
         listened = self._listened.pop(folder, None)
-        if listened is not None:
+        if listened is not None and self._observer is not None:
             # What it listened to may be gone already, and its thread with it.
             with suppress(KeyError, OSError):
                 self._observer.unschedule(listened.watch)
@@ -104,9 +98,20 @@ class Hints:
             return paths
 
     def stop(self) -> None:
-        """End the thread."""
-        self._observer.stop()
-        self._observer.join(timeout=2.0)  # seconds
+        """End the thread that listens."""
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join(timeout=1.0)  # seconds
+
+    def _started(self) -> BaseObserver:
+        """Return what listens, in a thread of its own."""
+        if self._observer is None:
+            # Folders made faster than they are watched make watchdog warn, at length; the rescan finds what is in them.
+            warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\..*")
+            observer = Observer()
+            observer.start()
+            self._observer = observer
+        return self._observer
 
 
 class _Teller(FileSystemEventHandler):

@@ -62,7 +62,7 @@ class Lifecycle:
         self._listener = listener
         self._clock = clock
         self._pace = pace
-        self._waiting_since: dict[int, float] = {}  # pace, by the id of the flag that waits
+        self._waiting_since: dict[int, float] = {}  # pace, by the id of the flag: when it was first seen
         self.unreadable: dict[Path, str] = {}  # transcripts that cannot be read now, and why
 
     def handle_flags(self) -> int:
@@ -72,6 +72,7 @@ class Lifecycle:
         ending = {flag.session_id for flag in flags if flag.kind is FlagKind.CLEANUP}
         waiting: set[str] = set()
         for flag in flags:
+            self._waiting_since.setdefault(flag.id, self._pace())
             # Flags of one session are lowered in order, so that its end never overtakes its last turn.
             if flag.session_id in waiting:
                 continue
@@ -239,7 +240,7 @@ class Lifecycle:
         if found == closing_words(flag.closing_text):
             return True
         # By two clocks: one may have been set back, the other knows nothing of the time before this watcher.
-        waited = self._pace() - self._waiting_since.setdefault(flag.id, self._pace())
+        waited = self._pace() - self._waiting_since[flag.id]
         return max(waited, (self._clock() - flag.raised_at) / 1000) >= self._settings.closing_wait
 
     def _transcript(self, flag: RaisedFlag) -> Path | None:

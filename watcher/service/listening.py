@@ -32,10 +32,18 @@ class Listening:
         self._took = 0.0  # seconds of the last rescan
         self._told = ""
 
-    def start(self) -> None:
-        """Start to listen."""
-        self._hints.start()
-        self._listen()
+    def listen(self) -> None:
+        """Listen to where hooks and Claude Code write; where that cannot be had, the rescan finds all the same."""
+        projects = self._settings.projects
+        for folder, recursive in ((projects, True), (self._settings.database.parent, False)):
+            try:
+                has_begun = self._hints.listen(folder, recursive=recursive)
+            except OSError as error:
+                self._refused[folder] = error.strerror or os.strerror(error.errno or 0)
+            else:
+                self._refused.pop(folder, None)
+                if has_begun and folder == projects:
+                    self._heard_since = self._clock()
 
     def stop(self) -> None:
         """Listen no longer."""
@@ -74,7 +82,7 @@ class Listening:
         if self._heard_since and unheard:
             self._unheard_at = moment
             self._hints.forget(self._settings.projects)
-        self._listen()
+        self.listen()
         if self.trouble and self.trouble != self._told:
             self._listener(Event(EventKind.TROUBLE, f"{self.trouble}; looking by turns"))
         elif self._told and not self.trouble:
@@ -89,19 +97,6 @@ class Listening:
             conditions.put(connection, conditions.WATCHING, "polling", text, hint=hint, now=self._clock())
         else:
             conditions.clear(connection, conditions.WATCHING)
-
-    def _listen(self) -> None:
-        """Listen to where hooks and Claude Code write; where that cannot be had, the rescan finds all the same."""
-        projects = self._settings.projects
-        for folder, recursive in ((projects, True), (self._settings.database.parent, False)):
-            try:
-                has_begun = self._hints.listen(folder, recursive=recursive)
-            except OSError as error:
-                self._refused[folder] = error.strerror or os.strerror(error.errno or 0)
-            else:
-                self._refused.pop(folder, None)
-                if has_begun and folder == projects:
-                    self._heard_since = self._clock()
 
 
 def _changed_at(path: Path) -> int:

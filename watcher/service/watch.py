@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +21,7 @@ from watcher.agent import base
 from watcher.errors import ClaudeMemError
 from watcher.memory import checkpoints, conditions, sessions, watchers
 from watcher.memory.database import DamagedError, Database, DatabaseError
+from watcher.service import aside
 from watcher.service.asking import Asking
 from watcher.service.digest import Digest
 from watcher.service.events import Clock, Event, EventKind, Listener, Pace, now
@@ -122,7 +124,9 @@ class Watch:
             digest, self._agent, retry_pause=retry_pause, wake=self._listening.wake, listener=hear, pace=pace
         )
         self._digest = digest
-        self._listening.start()
+        self._listening.listen()
+        with suppress(FileNotFoundError):
+            os.truncate(self._settings.starting, 0)  # it has started: once it is killed, a hook may start the next
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -158,7 +162,7 @@ class Watch:
             DamagedError: the database is broken; what else it refuses is tried again.
         """
         self._listener(Event(EventKind.STARTED, f"watching {self._settings.projects}"))
-        self._due = dict.fromkeys(("scan", "discovery", "beat", "orphans"), 0.0)
+        self._due = dict.fromkeys(("scan", "discovery", "beat", "orphans", "flags aside"), 0.0)
         self._must_recover = True
         pause = 0.0
         while not self._stop_reason:
@@ -184,6 +188,8 @@ class Watch:
         if self._is_due("discovery", self._listening.rescan_interval):
             self._discover()
         self._take_in_some()
+        if self._is_due("flags aside", interval.scan_interval):
+            aside.raise_flags(self._database, self._settings.flags_aside, self._hear)
         waiting = self._life.handle_flags()
         if self._must_recover:
             self._life.recover()

@@ -1,0 +1,30 @@
+"""Owns the flags that hooks had to set aside: in files, because the database was missing, locked or full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+
+from watcher.memory import sessions
+from watcher.memory.database import Database
+from watcher.memory.models import FlagKind
+from watcher.service.events import Event, EventKind, Listener
+
+
+def raise_flags(database: Database, folder: Path, listener: Listener) -> int:
+    """Raise the flags that wait in a folder, each once, and remove their files; return how many there were."""
+    found = sorted(folder.glob("*.json"))
+    for path in found:
+        try:
+            said = orjson.loads(path.read_bytes())
+            kind, event = FlagKind(said["kind"]), str(said["event"])
+            session_id, project, at = str(said["session_id"]), str(said["project"]), int(said["raised_at"])
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            kept = path.replace(path.with_suffix(".broken"))
+            listener(Event(EventKind.TROUBLE, f"cannot read a flag that was set aside ({error!r}); it is kept: {kept}"))
+            continue
+        with database.write() as connection:
+            sessions.raise_flag(connection, session_id, kind, event, at, project=project)
+        path.unlink()
+    return len(found)
