@@ -15,9 +15,10 @@ import enum
 import json
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any, Self
 
 Request = dict[str, Any]
@@ -60,6 +61,8 @@ class Reply:
     delay: float = 0.0  # seconds before the first byte
     status: int = 200
     error_type: str = "api_error"
+    headers: Mapping[str, str] = field(default_factory=dict)  # of an error, such as retry-after
+    cut_after: int | None = None  # bytes of an answer after which the connection ends; None: not at all
 
 
 Script = Callable[[Request], Reply] | Iterable[Reply]
@@ -286,24 +289,30 @@ class _Handler(BaseHTTPRequestHandler):
         reply = self.server.api.answer(request)
         if reply.status != 200:
             error = {"type": reply.error_type, "message": reply.text or "scripted error"}
-            self._send_json(reply.status, {"type": "error", "error": error})
+            self._send_json(reply.status, {"type": "error", "error": error}, reply.headers)
         elif request.get("stream"):
-            self._send_stream(_message(request, reply))
+            events = _events(_message(request, reply))
+            body = b"".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in events)
+            self._send(200, "text/event-stream", body, cut_after=reply.cut_after)
         else:
-            self._send_json(200, _message(request, reply))
+            body = json.dumps(_message(request, reply)).encode()
+            self._send(200, "application/json", body, cut_after=reply.cut_after)
 
-    def _send_json(self, status: int, value: dict[str, Any]) -> None:
-        body = json.dumps(value).encode()
+    def _send_json(self, status: int, value: dict[str, Any], headers: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._send(status, "application/json", json.dumps(value).encode(), headers)
+
+    def _send(
+        self,
+        status: int,
+        kind: str,
+        body: bytes,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        cut_after: int | None = None,
+    ) -> None:
         self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
+        # The whole length, so that an early end does not look like a whole answer.
+        for name, text in {"content-type": kind, "content-length": str(len(body)), **headers}.items():
+            self.send_header(name, text)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def _send_stream(self, message: dict[str, Any]) -> None:
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.end_headers()
-        for event in _events(message):
-            self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+            self.wfile.write(body[:cut_after])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
@@ -111,6 +112,24 @@ def test_errors_are_the_scripts_the_limits_or_the_scripts_own_fault() -> None:
         status, answer = post(api, tools=CONVERSATION_TOOLS)
     assert status == 400
     assert "forgotten" in answer
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_can_be_cut_in_the_middle(stream: bool) -> None:
+    with MessagesAPI([Reply(text="x" * 500), Reply(text="x" * 500, cut_after=600)]) as api:
+        _, whole = post(api, tools=CONVERSATION_TOOLS, stream=stream)
+        with pytest.raises(http.client.IncompleteRead) as caught:
+            post(api, tools=CONVERSATION_TOOLS, stream=stream)
+    assert len(caught.value.partial) == 600
+    assert len(whole) > 600
+
+
+def test_an_error_can_say_when_to_come_back() -> None:
+    busy = Reply(status=429, error_type="rate_limit_error", headers={"retry-after": "3600"})
+    with MessagesAPI([busy]) as api, pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{api.url}/v1/messages", data=b'{"tools": [{}, {}]}', timeout=10)
+    with caught.value as error:
+        assert (error.code, error.headers["retry-after"]) == (429, "3600")
 
 
 def test_closing_cuts_a_delay_short() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,16 @@ USE = ToolUse("toolu_1", "Bash", '{"command": "make test"}', "5 passed")
 BATCH = Batch("/home/me/shop", ("Fix the login.",), (USE,), closing_text="Fixed.")
 
 MakeAgent = Callable[..., ClaudeAgent]
+
+
+def living(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Return those that still run; one that is dead and that nobody has waited for does not."""
+    found = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 @pytest.fixture

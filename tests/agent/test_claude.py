@@ -12,12 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests import messages_api
-from tests.agent.conftest import BATCH, USE, MakeAgent
-from tests.claude_cli import API_KEY, clean_environment, run_print, seed_home, transcripts
+from tests.agent.conftest import BATCH, USE, MakeAgent, living
+from tests.claude_cli import API_KEY, clean_environment, run_print, seed_home, transcripts, wait_until
 from tests.messages_api import Kind, MessagesAPI, Reply, Request, text_of
+from watcher import system
 from watcher.agent.base import AgentError, ObservationType, Summary
 
 pytestmark = pytest.mark.cli
@@ -83,7 +85,7 @@ def test_a_batch_is_one_request_and_its_answer_is_read(home: Path, make_agent: M
     assert request["output_config"] == {"effort": "low"}
     assert "thinking" not in request
     assert (home / ".claude-mem" / "agent").stat().st_mode & 0o777 == 0o700
-    assert list((home / ".claude-mem" / "agent").iterdir()) == []
+    assert [path.name for path in (home / ".claude-mem" / "agent").iterdir()] == ["guard"] * system.LINUX
     assert transcripts(home) == []
 
 
@@ -234,8 +236,29 @@ def test_close_ends_a_running_batch_at_once(make_agent: MakeAgent, phase: str) -
         agent.digest(BATCH)
 
 
+def test_close_ends_a_batch_whose_login_hangs(
+    home: Path, make_agent: MakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process waits for the command, deaf to an interrupt and to the end of its input."""
+    (home / "helper.sh").write_text(f"#!/bin/sh\ntouch {home}/asked\nsleep 60\n")
+    (home / "helper.sh").chmod(0o755)
+    (home / ".claude" / "settings.json").write_text(json.dumps({"apiKeyHelper": str(home / "helper.sh")}))
+    with MessagesAPI() as api, ThreadPoolExecutor(1) as pool:
+        agent = make_agent(api.url)
+        monkeypatch.delenv("ANTHROPIC_API_KEY")
+        running = pool.submit(agent.digest, BATCH)
+        wait_until((home / "asked").exists)
+        below = psutil.Process().children(recursive=True)
+        started = time.monotonic()
+        agent.close()
+        assert time.monotonic() - started < 2  # seconds; the SDK alone takes five
+        with pytest.raises(AgentError, match="closed"):
+            running.result(timeout=0.5)
+    wait_until(lambda: not living(below), otherwise=lambda: f"left: {living(below)}")
+
+
 def test_importing_the_rest_does_not_import_the_sdk() -> None:
     """The import alone takes a second or two, which a hook or a light command does not have."""
-    modules = "prompts, replies, extractive, faults, environment"
+    modules = "prompts, replies, extractive, faults, environment, cli"
     code = f"import sys; from watcher.agent import {modules}; sys.exit('claude_agent_sdk' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

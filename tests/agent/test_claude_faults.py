@@ -13,11 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.agent.conftest import BATCH, MakeAgent
-from tests.claude_cli import API_KEY
+from tests.agent.conftest import BATCH, MakeAgent, living
+from tests.claude_cli import API_KEY, wait_until
 from tests.messages_api import MessagesAPI, Reply, Request
+from watcher import system
 from watcher.agent import create, faults
-from watcher.agent.base import AgentError
+from watcher.agent.base import AgentError, Summary
 from watcher.agent.claude import ClaudeAgent
 from watcher.settings import AgentSettings
 
@@ -54,6 +55,58 @@ def test_a_fault_of_the_api(
     assert (error.kind, error.may_recover) == (kind, may_recover)
     assert str(status) in str(error)
     assert bool(error.hint) is not may_recover
+
+
+@pytest.mark.cli
+@pytest.mark.parametrize("seconds", [40, 3600])
+def test_a_long_pause_that_the_api_asks_for_is_not_sat_out(make_agent: MakeAgent, seconds: int) -> None:
+    """The queue pauses by itself, without a process; and a time-out would count as the batch's own fault."""
+    busy = Reply(PROSE, status=429, error_type="rate_limit_error", headers={"retry-after": str(seconds)})
+    with MessagesAPI(agent=lambda _: busy) as api:
+        error = failing(make_agent(api.url))
+        assert len(api.requests) == 1
+    assert (error.kind, error.may_recover) == ("rate_limit", True)
+
+
+@pytest.mark.cli
+@pytest.mark.parametrize("cut_after", [0, 6000])
+def test_an_answer_that_is_cut_every_time_is_none(make_agent: MakeAgent, cut_after: int) -> None:
+    """At 6000 bytes half of the text is there, which alone could be read."""
+    text = f"<observation><title>T</title><narrative>{'x' * 9000}</narrative></observation>"
+    with MessagesAPI(agent=lambda _: Reply(text, cut_after=cut_after)) as api:
+        error = failing(make_agent(api.url))
+        assert len(api.requests) == 4  # two retries, and one more without a stream
+    assert (error.kind, error.may_recover) == ("unreachable", True)
+
+
+@pytest.mark.cli
+def test_an_answer_that_is_cut_once_is_had_whole_at_the_next_try(make_agent: MakeAgent) -> None:
+    text = f"<observation><title>T</title><narrative>{'x' * 3000}</narrative></observation>"
+    whole = f"{text * 3}<summary><request>R</request></summary>"
+    with MessagesAPI(agent=[Reply(whole, cut_after=6000), Reply(whole)]) as api:
+        reply = make_agent(api.url).digest(BATCH)
+        assert len(api.requests) == 2
+    assert len(reply.observations) == 3
+    assert reply.summary == Summary(request="R")
+
+
+@pytest.mark.cli
+@pytest.mark.parametrize(
+    ("rest", "titles", "summary"),
+    [
+        ("<observation><title>Second</title><narrative>It was c", ["First", "Second"], None),
+        ("<observation><title>Sec", ["First"], None),
+        ("<summary><request>Fix", ["First"], Summary(request="Fix …")),
+        ("<summary>", ["First"], None),
+    ],
+)
+def test_of_half_an_answer_what_is_there_is_kept(
+    make_agent: MakeAgent, rest: str, titles: list[str], summary: Summary | None
+) -> None:
+    with MessagesAPI(agent=[Reply(f"<observation><title>First</title></observation>{rest}")]) as api:
+        reply = make_agent(api.url).digest(BATCH)
+    assert [observation.title for observation in reply.observations] == titles
+    assert reply.summary == summary
 
 
 @pytest.mark.cli
@@ -95,7 +148,9 @@ def test_an_unreadable_answer_is_told_with_its_cost(make_agent: MakeAgent, answe
 
 
 @pytest.mark.cli
-def test_the_cli_is_killed_in_the_middle(make_agent: MakeAgent) -> None:
+@pytest.mark.parametrize("victim", ["guard", "cli"])
+@pytest.mark.skipif(not system.LINUX, reason="only Linux has a guard")
+def test_the_cli_is_killed_in_the_middle(make_agent: MakeAgent, victim: str) -> None:
     asked = threading.Event()
 
     def never(_: Request) -> Reply:
@@ -106,15 +161,18 @@ def test_the_cli_is_killed_in_the_middle(make_agent: MakeAgent) -> None:
         before = set(psutil.Process().children())
         running = pool.submit(failing, make_agent(api.url))
         assert asked.wait(10)
-        (cli,) = set(psutil.Process().children()) - before
-        cli.kill()
-        error = running.result(timeout=2)
+        (guard,) = set(psutil.Process().children()) - before
+        (cli,) = guard.children()
+        (guard if victim == "guard" else cli).kill()
+        error = running.result(timeout=5)
     assert (error.kind, error.may_recover) == ("crashed", True)
+    wait_until(lambda: not living([guard, cli]))
 
 
 def test_there_is_no_cli(make_agent: MakeAgent, tmp_path: Path) -> None:
     error = failing(make_agent(cli_path=str(tmp_path / "nowhere" / "claude")))
     assert (error.kind, error.may_recover) == ("missing", False)
+    assert str(tmp_path / "nowhere" / "claude") in str(error)
     assert "cli_path" in error.hint
 
 
@@ -149,11 +207,25 @@ def test_an_outdated_cli_is_told_nothing(
         "answer_initialize(claude_code_version='9.0.0'); next(lines); print('{broken', flush=True); list(lines)",
         "answer_initialize(claude_code_version='9.0.0'); next(lines); send({'type': 'result'}); list(lines)",
         "next(lines); print('{broken', flush=True); list(lines)",
+        "answer_initialize(claude_code_version='9.0.0'); next(lines); os.write(1, b'\\xff\\xfe\\x00\\n'); list(lines)",
+        "answer_initialize(claude_code_version='9.0.0'); next(lines); print('{' + 'x' * (9 << 20)); list(lines)",
+        "answer_initialize(claude_code_version='9.0.0'); next(lines); print('Segmentation fault'); sys.exit(139)",
+        "answer_initialize(claude_code_version='9.0.0'); next(lines); os.kill(os.getpid(), 11)",
     ],
 )
 def test_the_cli_fails(make_agent: MakeAgent, scripted_cli: Callable[[str], str], script: str) -> None:
     error = failing(make_agent(cli_path=scripted_cli(script)))
     assert (error.kind, error.may_recover) == ("crashed", True)
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 11)", 139 if system.LINUX else -11)]
+)
+def test_a_crash_is_told_with_its_exit_code(
+    make_agent: MakeAgent, scripted_cli: Callable[[str], str], ending: str, code: int
+) -> None:
+    cli = scripted_cli(f"answer_initialize(claude_code_version='9.0.0'); next(lines); {ending}")
+    assert f"exit code {code}" in str(failing(make_agent(cli_path=cli)))
 
 
 def test_the_cli_never_gets_ready(make_agent: MakeAgent, scripted_cli: Callable[[str], str]) -> None:

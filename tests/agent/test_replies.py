@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -239,7 +240,7 @@ def test_unknown_concepts_are_left_out() -> None:
             "<summary><request>A</request></summary><summary><request>B</request></summary>",
             Summary(request="B"),
         ),
-        ("<summary>\n<request>A\n<learned>B\n<completed>C", Summary(request="A", learned="B", completed="C")),
+        ("<summary>\n<request>A\n<learned>B\n<completed>C", Summary(request="A", learned="B", completed="C …")),
         ("<summary><request>A</request><title>x</title></summary>", Summary(request="A")),
         (
             "<summary><learned>the <request> tag is first</learned></summary>",
@@ -263,16 +264,46 @@ def test_an_answer_without_blocks_is_unreadable(text: str, batch: Batch) -> None
 @pytest.mark.parametrize(
     "text",
     [
-        observed("<title>T</title>"),
-        observed("<title>T</title><narrative>then a <summary> follows</narrative>"),
         "<summary></summary>",
         "<summary><request></request><notes>N/A</notes></summary>",
         "<nothing/>",
+        "<observation><title>Cut in the tit",
+        observed("<facts><fact>Lonely</fact></facts>"),
     ],
 )
-def test_a_wanted_summary_has_to_be_there(text: str) -> None:
+def test_a_wanted_summary_or_something_else_of_use_has_to_be_there(text: str) -> None:
     with pytest.raises(AgentError, match="no <summary>"):
         replies.read(text, WANTED)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["", "<summary>", "<summary><requ", "<summary></summary>", "\nThat is all.", "<observation><title>Second, cu"],
+)
+def test_observations_are_kept_where_the_summary_is_cut_off(rest: str) -> None:
+    observations, summary = replies.read(observed("<title>First</title>") + rest, WANTED)
+    assert [o.title for o in observations] == ["First"]
+    assert summary is None
+
+
+def test_a_summary_asked_for_alone_has_to_be_there() -> None:
+    """There are no tool uses that its observations could be of: kept without it, it would be asked for for ever."""
+    with pytest.raises(AgentError, match="no <summary>"):
+        replies.read(observed("<title>T</title>"), replace(WANTED, tool_uses=()))
+
+
+@pytest.mark.parametrize(
+    ("cut", "summary"),
+    [
+        ("<request>Fix</request><completed>It was fi", Summary(request="Fix", completed="It was fi …")),
+        ("<request>Fix</request><completed>Fixed.</comp", Summary(request="Fix", completed="Fixed. …")),
+        ("<request>Fix</request><compl", Summary(request="Fix")),
+        ("<request>Fix</request><completed>", Summary(request="Fix")),
+        ("<request>Fi", Summary(request="Fi …")),
+    ],
+)
+def test_of_a_cut_summary_the_begun_fields_count(cut: str, summary: Summary) -> None:
+    assert replies.read(f"<summary>{cut}", WANTED) == ((), summary)
 
 
 @pytest.mark.parametrize(

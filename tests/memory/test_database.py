@@ -1,19 +1,32 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
+import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy.exc import OperationalError
+from alembic.script import ScriptDirectory
 
 from watcher import resources
-from watcher.memory import database as database_room
-from watcher.memory.database import Database, DatabaseError, iso
+from watcher.memory.database import (
+    DamagedError,
+    Database,
+    DatabaseBusyError,
+    DatabaseError,
+    DatabaseFullError,
+    DatabaseReadOnlyError,
+    iso,
+)
 from watcher.memory.models import Base
 
 
@@ -22,11 +35,43 @@ def pragma(database: Database, name: str) -> object:
         return connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
 
 
+def old_schema(path: Path, revision: str = "0001") -> Path:
+    """Make a database as an older version left it, with something in it."""
+    path.parent.mkdir(parents=True)
+    config = Config()
+    config.set_main_option("script_location", str(resources.migrations()))
+    old = Database(path)
+    with old.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.exec_driver_sql("INSERT INTO contexts VALUES ('/p', 'kept', 1)")
+        connection.exec_driver_sql(
+            "INSERT INTO sdk_sessions (session_id, started_at, started_at_epoch) VALUES ('s', '2026', 2)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO user_prompts (uuid, session_id, prompt_number, prompt_text, continues_turn, created_at, "
+            "created_at_epoch) VALUES ('u', 's', 1, 'Go', 0, '2026', 3)"
+        )
+    old.close()
+    return path
+
+
+def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Return every row of every table that has some."""
+    with closing(sqlite3.connect(path)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        rows = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in tables}
+    return {name: found for name, found in rows.items() if found}
+
+
 def test_pragmas(database: Database) -> None:
     assert pragma(database, "journal_mode") == "wal"
     assert pragma(database, "foreign_keys") == 1
-    assert pragma(database, "busy_timeout") == database_room.BUSY_TIMEOUT
+    assert pragma(database, "busy_timeout") == 10_000
     assert pragma(database, "synchronous") == 1
+    hasty = Database(database.path, busy_timeout=0.25)
+    assert pragma(hasty, "busy_timeout") == 250
+    hasty.close()
 
 
 def test_the_migrations_make_what_the_models_say(database: Database) -> None:
@@ -54,9 +99,10 @@ def test_creating_again_changes_nothing(database: Database) -> None:
 def test_a_newer_schema_is_refused_with_a_hint(database: Database) -> None:
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'ffff'")
-    with pytest.raises(DatabaseError, match="newer claude-mem") as caught:
-        Database.create(database.path)
-    assert "upgrade" in caught.value.hint
+    for way in ("create", "existing"):
+        with pytest.raises(DatabaseError, match="newer claude-mem") as caught:
+            getattr(Database, way)(database.path)
+        assert "upgrade" in caught.value.hint
 
 
 def test_no_database_is_said_with_a_hint(tmp_path: Path) -> None:
@@ -65,22 +111,148 @@ def test_no_database_is_said_with_a_hint(tmp_path: Path) -> None:
     assert caught.value.hint == "claude-mem install"
 
 
-def test_what_is_no_database_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["create", "existing"])
+def test_what_is_no_database_is_said(tmp_path: Path, way: str) -> None:
     path = tmp_path / "home" / "data" / "claude-mem.db"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"something else entirely, and longer than a header of a hundred bytes" * 20)
-    with pytest.raises(DatabaseError, match="damaged or no database"):
-        Database.create(path)
+    with pytest.raises(DamagedError, match="damaged or no database") as caught:
+        getattr(Database, way)(path)
+    assert caught.value.hint.startswith("claude-mem watch --background")
     assert path.read_bytes().startswith(b"something else")
 
 
 def test_an_empty_database_is_said(tmp_path: Path) -> None:
     path = tmp_path / "claude-mem.db"
-    with sqlite3.connect(path) as connection:
+    path.touch()
+    with pytest.raises(DamagedError, match="the file is empty"):
+        Database.existing(path)
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE other (id)")
-    connection.close()
-    with pytest.raises(DatabaseError, match="holds no memory"), Database.existing(path).read() as reading:
-        reading.exec_driver_sql("SELECT * FROM contexts")
+    with pytest.raises(DatabaseError, match="holds no memory"):
+        Database.existing(path)
+
+
+def test_the_head_is_the_one_that_alembic_finds(database: Database) -> None:
+    with database.read() as connection:
+        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
+    assert found == ScriptDirectory(str(resources.migrations())).get_current_head()
+    assert database.schema_is_ours()
+
+
+@pytest.mark.parametrize("way", ["create", "existing"])
+def test_an_older_schema_is_brought_up_with_all_that_is_in_it(tmp_path: Path, way: str) -> None:
+    path = old_schema(tmp_path / "home" / "data" / "claude-mem.db")
+    before = dump(path)
+    assert not Database(path).schema_is_ours()
+    opened = getattr(Database, way)(path)
+    assert opened.schema_is_ours()
+    with opened.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    opened.close()
+    after = dump(path)
+    assert before.pop("alembic_version") != after.pop("alembic_version")
+    assert before == after
+    assert set(after) == {"contexts", "sdk_sessions", "user_prompts"}
+
+
+def test_a_running_version_sees_that_a_newer_one_has_taken_over(database: Database) -> None:
+    assert database.schema_is_ours()
+    newer = sqlite3.connect(database.path)
+    newer.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert database.schema_is_ours()  # not committed yet
+    newer.commit()
+    assert not database.schema_is_ours()
+    newer.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_migration_that_is_killed_leaves_the_old_schema_whole(tmp_path: Path) -> None:
+    path = old_schema(tmp_path / "home" / "data" / "claude-mem.db")
+    before = dump(path)
+    killed_before_the_commit = (
+        "import os, signal, sys; from pathlib import Path; from sqlalchemy import Engine, event\n"
+        "from watcher.memory.database import Database\n"
+        "event.listen(Engine, 'commit', lambda _: os.kill(os.getpid(), signal.SIGKILL))\n"
+        "Database.create(Path(sys.argv[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", killed_before_the_commit, str(path)], check=False)
+    assert done.returncode == -9
+    assert dump(path) == before
+    Database.create(path).close()
+    assert dump(path)["contexts"] == [("/p", "kept", 1)]
+
+
+@pytest.fixture
+def holder(database: Database) -> Iterator[sqlite3.Connection]:
+    """Another process's connection, as far as SQLite can tell."""
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
+        yield connection
+
+
+def put(database: Database, text: str) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql("INSERT OR REPLACE INTO contexts VALUES ('/p', ?, 0)", (text,))
+
+
+def test_a_lock_that_lasts_is_told_from_other_faults(database: Database, holder: sqlite3.Connection) -> None:
+    hasty = Database(database.path, busy_timeout=0.05)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(DatabaseBusyError, match="locked by another process") as caught:
+        put(hasty, "new")
+    assert "again" in caught.value.hint
+    holder.execute("ROLLBACK")
+    put(hasty, "new")
+    hasty.close()
+
+
+def test_a_full_disk_is_told_from_other_faults(database: Database) -> None:
+    put(database, "before")
+    with database.read() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(DatabaseFullError, match="disk is full") as caught:
+        put(database, "x" * 100_000)
+    assert f"disk of {database.path.parent}" in caught.value.hint
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT text FROM contexts").scalar_one() == "before"
+        connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+    put(database, "x" * 100_000)
+
+
+def test_read_only_is_told_from_other_faults(database: Database) -> None:
+    with database.read() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    with pytest.raises(DatabaseReadOnlyError, match="read-only") as caught:
+        put(database, "new")
+    assert "writable" in caught.value.hint
+
+
+def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DatabaseReadOnlyError, match="cannot be opened"):
+        Database.create(tmp_path / "file" / "data" / "claude-mem.db")
+
+
+def test_a_damaged_page_is_told_from_other_faults(database: Database) -> None:
+    put(database, "x" * 100_000)
+    database.close()
+    with database.path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(4096) * (database.path.stat().st_size // 4096 - 1))
+    with pytest.raises(DamagedError, match="damaged"):
+        put(database, "new")
+
+
+def test_damage_is_seen_behind_what_was_read_before(database: Database) -> None:
+    with database.read() as connection:
+        connection.exec_driver_sql("SELECT * FROM contexts").all()
+    with closing(sqlite3.connect(database.path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with database.path.open("r+b") as file:
+        file.write(b"no database at all")
+    with pytest.raises(DamagedError):
+        database.schema_is_ours()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
@@ -108,7 +280,7 @@ def test_a_writer_that_reads_first_does_not_fail_when_another_wrote(database: Da
                         "INSERT INTO contexts VALUES ('/p', '', ?) ON CONFLICT DO UPDATE SET rendered_at_epoch = ?",
                         (number.scalar_one() + 1,) * 2,
                     )
-        except OperationalError as error:
+        except DatabaseBusyError as error:
             errors.append(error)
 
     threads = [threading.Thread(target=count_up) for _ in range(4)]

@@ -1,157 +1,237 @@
-"""Whatever happens to a transcript, in whatever order: what was in it when it was read is in the memory, once."""
+"""Whatever happens, in whatever order: what stood in a transcript when it was read is in the memory, once, and digested.
+
+Vector tests its file source by a random interpreter of Write, Rotate, Delete, Truncate, Read and Pause; this one also
+tears lines, rewrites, replaces and moves files, raises flags, lets the agent fail, lets the clock jump, and kills the
+watcher at any statement. `CLAUDE_MEM_EXAMPLES` is how many lives are played, one after the other.
+"""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+import os
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.rows import rows
-from tests.transcript import lines
-from watcher.memory.database import Database
-from watcher.service.ingest import Ingest
-from watcher.settings import CaptureSettings
+pytest.register_assert_rewrite("tests.service.random_model", "tests.service.random_world")
 
-SESSION = "33333333-3333-4333-8333-333333333333"
+from tests.service import random_model  # noqa: E402 - what it asserts is to be told in full
+from tests.service.random_world import SESSIONS, STRANGER, World  # noqa: E402
+from watcher.agent import base  # noqa: E402
+from watcher.memory.models import FlagKind  # noqa: E402
+
+EXAMPLES = int(os.environ.get("RANDOM_LIVES", "0"))
+
+WHO = st.integers(0, 1)
+FILE = st.sampled_from([0, 0, 0, 1, 1, 2, 3])  # the sessions' own transcripts, then those of their subagents
+KINDS = st.lists(
+    st.sampled_from(["prompt", "queued", "use", "use", "result", "words", "end", "broken", "blank"]), max_size=5
+)
+THEN = st.sampled_from(["step", "step", "read", "nothing"])  # what the watcher does before the next thing happens
+SHARE = st.floats(0, 1)
+SECONDS = st.sampled_from([0.5, 3.0, 40.0, 400.0, 8000.0])
+FAULTS = st.lists(st.sampled_from(["overloaded", "unreadable", "timeout"]), min_size=1, max_size=6)
 
 
-SOON = st.sampled_from([True, True, False])  # whether the watcher reads before the next thing happens
-
-
-class Transcript(RuleBasedStateMachine):
-    """A transcript that is written to, torn, cut, replaced and removed, beside a watcher that dies at will."""
+class Life(RuleBasedStateMachine):
+    """Two sessions beside a watcher that dies at will."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / f"{SESSION}.jsonl"
-        self.database_path = Path(self.folder.name) / "memory" / "data" / "claude-mem.db"
-        self.database = Database.create(self.database_path)
-        self.ingest = Ingest(self.database, CaptureSettings())
-        self.content = b""  # what is on disk
-        self.torn = b""  # the rest of a line that was half written
-        self.count = 0
-        self.seen: set[str] = set()  # what stood in the file, whole, when it was read
+        self.world = World()
+        self.is_sound = True
 
-    def teardown(self) -> None:
-        self.read()
-        self.database.close()
-        self.folder.cleanup()
+    @initialize(is_there=st.booleans())
+    def begin(self, is_there: bool) -> None:
+        """With or without Claude Code's list of processes: these sessions are not in it."""
+        if is_there:
+            self.world.forget_processes()
 
-    def line(self, size: int) -> bytes:
-        """Return a new line, unlike any before."""
-        self.count += 1
-        text = f"{self.count} " + "é\u2028" * size
-        if self.count % 3:
-            return lines.tool_use(self.count, f"tool-{self.count}", command=text)
-        return lines.prompt(self.count, text, uuid=f"uuid-{self.count}")
+    # Write
 
-    def put(self, content: bytes) -> None:
-        """Write the file in place: the same inode."""
-        self.content = content
-        self.path.write_bytes(content)
-
-    @rule(sizes=st.lists(st.integers(0, 400), min_size=1, max_size=5), is_read=SOON)
-    def append(self, sizes: list[int], is_read: bool) -> None:
+    @rule(file=FILE, kinds=KINDS, then=THEN)
+    def append(self, file: int, kinds: list[str], then: str) -> None:
         """Write whole lines; a torn one before them is finished first, as Claude Code does."""
-        self.put(self.content + self.torn + b"".join(self.line(size) for size in sizes))
-        self.torn = b""
-        self.read_if(is_read)
+        it = self.world.transcripts()[file]
+        new = self.world.lines(kinds, it)
+        self.world.put(it, it.content + it.torn + it.held + new)
+        it.torn = it.held = b""
+        self.go_on(file, then)
 
-    @rule(size=st.integers(0, 400), part=st.floats(0.01, 0.99), is_read=SOON)
-    def write_half_a_line(self, size: int, part: float, is_read: bool) -> None:
-        line = self.line(size)
+    @rule(file=FILE, kind=st.sampled_from(["prompt", "use", "words"]), part=SHARE, then=THEN)
+    def write_half_a_line(self, file: int, kind: str, part: float, then: str) -> None:
+        it = self.world.transcripts()[file]
+        line = self.world.lines([kind], it)
         cut = max(1, int(len(line) * part))
-        self.put(self.content + self.torn + line[:cut])
-        self.torn = line[cut:]
-        self.read_if(is_read)
+        self.world.put(it, it.content + it.torn + line[:cut])
+        it.torn = line[cut:]
+        self.go_on(file, then)
 
-    @rule(is_read=SOON)
-    def lose_the_rest_of_a_line(self, is_read: bool) -> None:
+    @precondition(lambda self: any(it.torn for it in self.world.transcripts()))
+    @rule(then=THEN)
+    def lose_the_rest_of_a_line(self, then: str) -> None:
         """Kill the writer mid-line; a resumed session ends the torn line and goes on: it stays broken for ever."""
-        if self.torn:
-            self.put(self.content + b"\n")
-            self.torn = b""
-        self.read_if(is_read)
+        file, it = next((file, it) for file, it in enumerate(self.world.transcripts()) if it.torn)
+        self.world.put(it, it.content + b"\n")
+        it.torn = b""
+        self.go_on(file, then)
 
-    @rule(keep=st.floats(0, 1), is_read=SOON)
-    def cut_off_the_end(self, keep: float, is_read: bool) -> None:
-        self.put(self.content[: int(len(self.content) * keep)])
-        self.torn = b"\n" if self.content and not self.content.endswith(b"\n") else b""
-        self.read_if(is_read)
+    # Truncate, Rotate, Delete
 
-    @rule(keep=st.floats(0, 1), sizes=st.lists(st.integers(0, 400), max_size=4), is_read=SOON)
-    def rewrite_the_tail(self, keep: float, sizes: list[int], is_read: bool) -> None:
-        whole = self.content[: int(len(self.content) * keep)]
-        whole = whole[: whole.rfind(b"\n") + 1]
-        self.put(whole + b"".join(self.line(size) for size in sizes))
-        self.torn = b""
-        self.read_if(is_read)
+    @rule(file=FILE, keep=SHARE, then=THEN)
+    def cut_off_the_end(self, file: int, keep: float, then: str) -> None:
+        it = self.world.transcripts()[file]
+        self.world.put(it, it.content[: int(len(it.content) * keep)])
+        it.torn = b"\n" if it.content and not it.content.endswith(b"\n") else b""
+        self.go_on(file, then)
 
-    @rule(sizes=st.lists(st.integers(0, 400), max_size=4), is_read=SOON)
-    def replace_the_file(self, sizes: list[int], is_read: bool) -> None:
-        """Rename another file over it: another inode."""
-        other = self.path.with_name("other")
-        self.content = b"".join(self.line(size) for size in sizes)
-        self.torn = b""
-        other.write_bytes(self.content)
-        other.replace(self.path)
-        self.read_if(is_read)
+    @rule(file=FILE, keep=SHARE, kinds=KINDS, then=THEN, by_rename=st.booleans())
+    def rewrite_the_tail(self, file: int, keep: float, kinds: list[str], then: str, by_rename: bool) -> None:
+        """Keep a part of it, and go on otherwise: in place, or with another inode in its place."""
+        it = self.world.transcripts()[file]
+        head = it.content[: int(len(it.content) * keep)]
+        it.torn = b""
+        self.world.put(it, head[: head.rfind(b"\n") + 1] + self.world.lines(kinds, it), by_rename=by_rename)
+        self.go_on(file, then)
 
-    @rule(is_read=SOON)
-    def copy_the_file(self, is_read: bool) -> None:
+    @rule(file=FILE, kinds=KINDS, then=THEN)
+    def cut_it_to_nothing_under_a_stale_writer(self, file: int, kinds: list[str], then: str) -> None:
+        """The writer goes on at its old offset: a hole of NUL bytes is before its next line."""
+        it = self.world.transcripts()[file]
+        hole = bytes(len(it.content))
+        it.torn = b""
+        self.world.put(it, b"")
+        self.go_on(file, then)
+        if new := self.world.lines(kinds, it):
+            self.world.put(it, hole + new)
+
+    @rule(file=FILE, kinds=KINDS, then=THEN)
+    def rotate(self, file: int, kinds: list[str], then: str) -> None:
+        """Rename it away and begin anew."""
+        it = self.world.transcripts()[file]
+        if it.path.exists():
+            it.path.rename(it.path.with_suffix(".1"))
+        it.torn = b""
+        self.world.put(it, self.world.lines(kinds, it))
+        self.go_on(file, then)
+
+    @rule(file=FILE, then=THEN)
+    def copy_the_file(self, file: int, then: str) -> None:
         """Put a copy in its place: another inode, the same content."""
-        if self.path.exists():
-            other = self.path.with_name("other")
-            other.write_bytes(self.content)
-            other.replace(self.path)
-        self.read_if(is_read)
+        it = self.world.transcripts()[file]
+        self.world.put(it, it.content, by_rename=True)
+        self.go_on(file, then)
 
-    @rule(is_read=SOON)
-    def remove_the_file(self, is_read: bool) -> None:
-        self.path.unlink(missing_ok=True)
-        self.content = self.torn = b""
-        self.read_if(is_read)
+    @rule(file=FILE)
+    def delete(self, file: int) -> None:
+        self.world.remove(self.world.transcripts()[file])
 
-    def read_if(self, is_read: bool) -> None:
-        if is_read:
-            self.read()
+    @rule(then=THEN)
+    def fork(self, then: str) -> None:
+        """The second session begins anew, with the history of the first."""
+        self.world.fork()
+        self.go_on(1, then)
 
     @rule()
-    def read(self) -> None:
-        if self.path.exists():
-            self.ingest.take_in(self.path)
-            self.seen |= {
-                f"{kind}-{number}"
-                for kind, mark in (("tool", b'"id": "tool-'), ("uuid", b'"uuid": "uuid-'))
-                for line in self.content.split(b"\n")[:-1]
-                if mark in line and line.endswith(b"}")
-                for number in [line.split(mark)[1].split(b'"')[0].decode()]
-            }
+    def rename_the_project(self) -> None:
+        self.world.move_project()
+
+    # Hooks
+
+    @rule(who=WHO)
+    def prompt_hook(self, who: int) -> None:
+        self.world.prompted(who)
+
+    @rule(who=WHO, words=st.sampled_from(["", "there", "not yet", "never"]), times=st.integers(1, 2), ago=st.sampled_from([0, 0, 400]))
+    def stop_hook(self, who: int, words: str, times: int, ago: float) -> None:
+        """Raise `finalize`, perhaps late or twice; what was said last may not be in the transcript yet."""
+        it = self.world.main[who]
+        if words == "not yet":
+            it.held += self.world.line("words", it)
+        said = {"": "", "there": it.last_words, "not yet": it.last_words, "never": "Nobody wrote this."}[words]
+        for _ in range(times):
+            self.world.flag(SESSIONS[who], FlagKind.FINALIZE, path=it.path, ago=ago, last_assistant_message=said)
+
+    @rule(who=WHO, times=st.integers(1, 2), ago=st.sampled_from([0, 0, 400]))
+    def session_end_hook(self, who: int, times: int, ago: float) -> None:
+        """Raise `cleanup`, perhaps late or twice."""
+        for _ in range(times):
+            self.world.flag(SESSIONS[who], FlagKind.CLEANUP, path=self.world.main[who].path, ago=ago, reason="other")
+
+    @rule(kind=st.sampled_from(list(FlagKind)))
+    def hook_of_a_stranger(self, kind: FlagKind) -> None:
+        self.world.flag(STRANGER, kind, path=self.world.main[0].path.with_name(f"{STRANGER}.jsonl"))
+
+    # The world
+
+    @rule(seconds=SECONDS)
+    def pause(self, seconds: float) -> None:
+        self.world.wait(seconds)
+
+    @rule(hours=st.integers(-12, 12))
+    def let_the_clock_jump(self, hours: int) -> None:
+        """Set the clock to the right time, or hours away from it: it jumps by up to a day."""
+        self.world.set_clock(hours)
+
+    @rule(kinds=FAULTS)
+    def let_the_agent_fail(self, kinds: list[str]) -> None:
+        self.world.agent.faults += [base.AgentError("no answer", kind=kind) for kind in kinds]
+
+    @rule(file=FILE, kinds=KINDS)
+    def go_on_while_the_agent_thinks(self, file: int, kinds: list[str]) -> None:
+        def meanwhile(_batch: base.Batch) -> None:
+            self.world.agent.meanwhile = None
+            it = self.world.transcripts()[file]
+            self.world.put(it, it.content + it.torn + it.held + self.world.lines(kinds, it))
+            it.torn = it.held = b""
+            self.world.read(it)
+
+        self.world.agent.meanwhile = meanwhile
+
+    # The watcher
+
+    @rule(statements=st.integers(0, 60))
+    def kill_it_soon(self, statements: int) -> None:
+        """Let it die when it has made so many statements more."""
+        self.world.fuse.left = statements
 
     @rule()
     def restart(self) -> None:
-        """Kill the watcher, and start the next one."""
-        self.database.close()
-        self.database = Database.create(self.database_path)
-        self.ingest = Ingest(self.database, CaptureSettings())
+        self.world.restart()
+
+    @rule()
+    def step(self) -> None:
+        self.world.alive(self.world.step)
+
+    def go_on(self, file: int, then: str) -> None:
+        if then == "step":
+            self.step()
+        elif then == "read":
+            self.world.alive(lambda: self.world.read(self.world.transcripts()[file]))
 
     @invariant()
-    def all_that_was_seen_is_there_once(self) -> None:
-        found = rows(self.database_path, "SELECT tool_use_id FROM tool_uses UNION ALL SELECT uuid FROM user_prompts")
-        assert sorted(text for (text,) in found) == sorted(self.seen)
-        numbers = rows(self.database_path, "SELECT prompt_number FROM user_prompts ORDER BY id")
-        assert [number for (number,) in numbers] == list(range(1, len(numbers) + 1))
+    def all_that_was_read_is_there_once(self) -> None:
+        self.is_sound = False
+        random_model.check(self.world)
+        self.is_sound = True
+
+    def teardown(self) -> None:
+        try:
+            if self.is_sound:
+                self.world.settle()
+                random_model.check(self.world)
+                random_model.check_end(self.world)
+        finally:
+            self.world.close()
 
 
-TestTranscript = Transcript.TestCase
-TestTranscript.settings = settings(
-    max_examples=60,
+TestLife = Life.TestCase
+TestLife.settings = settings(
+    max_examples=EXAMPLES or 60,
     stateful_step_count=30,
     deadline=None,
-    derandomize=True,
+    derandomize=not EXAMPLES,
+    phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,47 @@ def test_a_watcher_that_hangs_is_told_from_one_that_works(watcher: WatcherProces
     os.kill(watcher.pid, signal.SIGCONT)
     watcher.kill()
     assert "not running" in watcher.run("status").stdout
+
+
+IN_TIME = 2.0  # seconds that a watcher may take to end
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_a_signal_ends_it_in_time_though_the_database_is_locked(watcher: WatcherProcess) -> None:
+    watcher.projects.mkdir(parents=True)
+    watcher.start()
+    with closing(sqlite3.connect(watcher.memory / "data" / "claude-mem.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        watcher.write(lines.prompt(since_now(0), "Waiting"), session=A)
+        wait_until(lambda: "locked" in watcher.output.read_text())
+        assert watcher.end(signal.SIGTERM, within=IN_TIME) == 0
+    assert "Traceback" not in watcher.output.read_text()
+    watcher.start()
+    watcher.wait_for_rows("SELECT prompt_text FROM user_prompts", [("Waiting",)])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_a_signal_ends_it_in_time_in_the_middle_of_a_large_transcript(watcher: WatcherProcess) -> None:
+    useless = lines.line(since_now(0), type="mode", filler="x" * 2000)
+    path = watcher.write(lines.prompt(since_now(0), "First"), useless * 100_000, session=A)
+    watcher.start()
+    query = 'SELECT "offset" FROM checkpoints'
+    wait_until(lambda: watcher.rows(query))
+    assert watcher.end(signal.SIGTERM, within=IN_TIME) == 0
+    ((offset,),) = watcher.rows(query)
+    assert 0 < offset < path.stat().st_size
+    watcher.write(lines.prompt(since_now(1), "Last"), session=A)
+    watcher.start()
+    watcher.wait_for_rows("SELECT prompt_text FROM user_prompts ORDER BY id", [("First",), ("Last",)])
+
+
+def test_flags_and_others_have_their_turn_while_a_large_transcript_comes_in(watcher: WatcherProcess) -> None:
+    useless = lines.line(since_now(0), type="mode", filler="x" * 2000)
+    path = watcher.write(useless * 200_000, session=A)
+    watcher.start()
+    query = f"""SELECT "offset" FROM checkpoints WHERE path = '{path}'"""
+    wait_until(lambda: watcher.rows(query))
+    watcher.write(lines.turn(since_now(0), 1), session=B)
+    watcher.wait_for_rows("SELECT request FROM session_summaries", [("Do number 1",)])
+    ((offset,),) = watcher.rows(query)
+    assert offset < path.stat().st_size

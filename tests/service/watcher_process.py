@@ -75,11 +75,11 @@ class WatcherProcess:
         """Say whether it runs."""
         return self._process is not None and self._process.poll() is None
 
-    def end(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal, and return the exit code."""
+    def end(self, number: int = signal.SIGTERM, *, within: float = 20.0) -> int:
+        """Send a signal, and return the exit code; `within` so many seconds."""
         assert self._process is not None
         self._process.send_signal(number)
-        return self._process.wait(timeout=20)
+        return self._process.wait(timeout=within)
 
     def wait(self) -> int:
         """Wait until it leaves by itself; return the exit code."""

@@ -89,7 +89,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An agent's answer to one batch. `summary` is None only where none was asked for."""
+    """An agent's answer to one batch.
+
+    `summary` is None where none was asked for, and where the answer broke off before it but holds observations:
+    those are kept, and the summary is asked for again, in a batch of its own without tool uses.
+    """
 
     observations: tuple[Observation, ...]
     summary: Summary | None

@@ -3,7 +3,7 @@
 One fresh process a batch: a batch holds all it needs, so there is no conversation to keep, and a fresh
 process cannot send a failed prompt along with the next one, has no history that grows, reports the cost of
 this batch alone (the CLI adds costs up over its life) and leaves nothing running between two batches. It
-costs 0.3 s.
+costs 0.3 s. See `guard` for what ends it when it is the watcher that is killed.
 
 The model's process is itself a Claude Code, so all that makes one useful to a user is switched off: tools,
 hooks, MCP servers, settings, memory, transcripts, and the reading of `@path` and `/command` in what it is
@@ -17,10 +17,9 @@ import asyncio
 import errno
 import logging
 import os
-import re
 import threading
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,19 +33,19 @@ from claude_agent_sdk import (
     CLINotFoundError,
     ProcessError,
     ResultMessage,
+    SystemMessage,
     TextBlock,
 )
 
-from watcher.agent import environment, faults, prompts, replies
+from watcher import system
+from watcher.agent import cli, environment, faults, prompts, replies
 from watcher.agent.base import AgentError, Batch, Reply, Usage
 from watcher.settings import AgentSettings
 
-# From this version on the CLI leaves `@path` and `/command` in a prompt alone when told to. The SDK only
-# warns of an older one, which would put the user's files into requests.
-OLDEST_CLI = (2, 1, 248)
-
-_INTERRUPT_TIMEOUT = 1.0  # seconds; it takes 0.02
+_LEAVE_TIMEOUT = 1.0  # seconds for a process that is told to end; it takes 0.03
 _CLOSE_TIMEOUT = 20.0  # seconds; the SDK's own bound for ending a process that ignores everything but SIGKILL
+_NOT_RUN = (126, 127)  # exit codes of the guard, as of a shell, for what it cannot run or find
+_LONGEST_RETRY = 5.0  # seconds before the CLI's next try at one request; left to itself it waits 2 at most
 _MESSAGE_LIMIT = 8 << 20  # bytes; the SDK's own, 1 MB, fails on a long answer
 
 _log = logging.getLogger(__name__)
@@ -90,7 +89,7 @@ class ClaudeAgent:
         return Reply(observations, summary, answer.usage)
 
     def close(self) -> None:
-        """Interrupt every running `digest`, which then raises, and wait until their processes are gone."""
+        """End every running `digest`, which then raises, and wait until their processes are gone."""
         with self._quiet:
             self._closed = True
             for stop, loop in self._running.items():
@@ -98,24 +97,28 @@ class ClaudeAgent:
             self._quiet.wait_for(lambda: not self._running, timeout=_CLOSE_TIMEOUT)
 
     def _answer(self, prompt: str) -> _Answer:
+        started: list[asyncio.SubprocessTransport] = []
         try:
-            return asyncio.run(self._converse(prompt))
+            with asyncio.Runner(loop_factory=lambda: _loop(started)) as runner:
+                return runner.run(self._converse(prompt, started))
         except AgentError:
             raise
         except CLINotFoundError as error:
-            raise faults.missing(self._settings.cli_path) from error
+            raise faults.missing(cli.looked_at(self._settings)) from error
         except CLIConnectionError as error:
             cause = error.__cause__
             if isinstance(cause, OSError) and cause.errno in (errno.EACCES, errno.ENOEXEC):
-                raise faults.missing(self._settings.cli_path) from error
+                raise faults.missing(cli.looked_at(self._settings)) from error
             raise faults.crashed("the connection to it broke") from error
         except ProcessError as error:
+            if error.exit_code in _NOT_RUN:
+                raise faults.missing(cli.looked_at(self._settings)) from error
             raise faults.crashed(f"exit code {error.exit_code}") from error
         except Exception as error:  # the SDK raises bare ones too: a control request that failed or timed out
             _log.debug("the agent's process failed", exc_info=True)
             raise faults.crashed(type(error).__name__) from error
 
-    async def _converse(self, prompt: str) -> _Answer:
+    async def _converse(self, prompt: str, started: Sequence[asyncio.SubprocessTransport]) -> _Answer:
         """Run one process for one prompt, and see it gone whatever happens."""
         stop = asyncio.Event()
         with self._stoppable(stop):
@@ -133,7 +136,7 @@ class ClaudeAgent:
                 raise faults.stopped() if stop.is_set() else faults.timeout(self._settings.timeout)
             finally:
                 stopping.cancel()
-                await _end(client, work)
+                await _end(client, work, started)
 
     @contextmanager
     def _stoppable(self, stop: asyncio.Event) -> Iterator[None]:
@@ -152,7 +155,12 @@ class ClaudeAgent:
     def _options(self) -> ClaudeAgentOptions:
         """Return the options that isolate the process; each was seen to leak without."""
         self._workdir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = cli.find_cli(self._settings)
+        if path is None:
+            raise faults.missing(cli.looked_at(self._settings))
+        program, guarding = cli.guarded(path, self._workdir)
         written = environment.read_settings(self._claude_dir)
+        told = environment.variables(os.environ, written, self._claude_dir, self._settings.timeout / 2)
         return ClaudeAgentOptions(
             system_prompt=prompts.SYSTEM,
             model=self._settings.model,
@@ -169,10 +177,10 @@ class ClaudeAgent:
             max_turns=4,  # a cut answer is continued in another one
             max_buffer_size=_MESSAGE_LIMIT,
             cwd=self._workdir,
-            cli_path=self._settings.cli_path or None,
+            cli_path=program,
             stderr=lambda line: _log.debug("claude: %s", line),
             extra_args={"no-session-persistence": None, "disable-slash-commands": None},
-            env=environment.variables(os.environ, written, self._claude_dir, self._settings.timeout / 2),
+            env=told | guarding,
         )
 
 
@@ -190,6 +198,8 @@ async def _ask(client: ClaudeSDKClient, prompt: str) -> _Answer:
                 fault = message.error
             else:
                 texts += [block.text for block in message.content if isinstance(block, TextBlock)]
+        elif isinstance(message, SystemMessage) and message.subtype == "api_retry":
+            _refuse_to_wait(message.data)
         elif isinstance(message, ResultMessage) and own_uuid in (message.user_message_uuids or [own_uuid]):
             usage = _usage(message)
             # A fault of the API is no exception here but a "success" with `is_error` set.
@@ -213,29 +223,66 @@ async def _message(prompt: str, own_uuid: str) -> AsyncIterator[dict[str, Any]]:
     }
 
 
-async def _end(client: ClaudeSDKClient, work: asyncio.Future[_Answer]) -> None:
+async def _end(
+    client: ClaudeSDKClient, work: asyncio.Future[_Answer], started: Sequence[asyncio.SubprocessTransport]
+) -> None:
     """Leave no process behind.
 
-    Interrupted first, a process in the middle of a request ends in hundredths of a second; merely
-    disconnected it is waited for, five seconds, before it is killed.
+    Told to end by a signal, one in the middle of a request is gone in hundredths of a second; merely disconnected
+    it is waited for, five seconds, and leaves behind what it has begun. One that is deaf to it, perhaps because a
+    command that is to log it in hangs, is killed with all that it started.
     """
     if not work.done():
-        # Before the interrupt: work that is still connecting would send its prompt after it.
+        for process in started:
+            with suppress(ProcessLookupError):
+                process.terminate()
         work.cancel()
-        await asyncio.wait({work})
-        with suppress(Exception):  # not connected any more, or past listening: the slow way is left
-            async with asyncio.timeout(_INTERRUPT_TIMEOUT):
-                await client.interrupt()
+    leaving = asyncio.ensure_future(_leave(client, work))
+    await asyncio.wait({leaving}, timeout=_LEAVE_TIMEOUT)
+    for process in started:
+        if process.get_returncode() is None:
+            system.end_tree(process.get_pid())
+    await leaving
+    for process in started:
+        process.close()  # the SDK leaves open the pipes that something else still holds
+
+
+async def _leave(client: ClaudeSDKClient, work: asyncio.Future[_Answer]) -> None:
     await asyncio.gather(work, return_exceptions=True)
     await client.disconnect()
 
 
+def _loop(started: list[asyncio.SubprocessTransport]) -> asyncio.AbstractEventLoop:
+    """Return an event loop that keeps what it starts: the SDK hides its process, and gives it up half ended."""
+    loop = asyncio.new_event_loop()
+    start = loop.subprocess_exec
+
+    async def keeping(*args: Any, **options: Any) -> Any:
+        transport, protocol = await start(*args, **options)
+        started.append(transport)
+        return transport, protocol
+
+    loop.subprocess_exec = keeping  # type: ignore[method-assign]
+    return loop
+
+
 def _refuse_outdated(server: dict[str, Any] | None) -> None:
     """Raise unless the process says, before it is told anything, that it is new enough."""
-    version = str((server or {}).get("claude_code_version") or "")
-    parts = re.match(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})", version)
-    if not parts or tuple(int(part) for part in parts.groups()) < OLDEST_CLI:
-        raise faults.outdated(version, ".".join(map(str, OLDEST_CLI)))
+    said = str((server or {}).get("claude_code_version") or "")
+    version = cli.parsed(said)
+    if version is None or version < cli.OLDEST:
+        raise faults.outdated(said, ".".join(map(str, cli.OLDEST)))
+
+
+def _refuse_to_wait(retry: dict[str, Any]) -> None:
+    """Raise where the API asks for a long pause: the queue waits without a process, and loses no try by it.
+
+    The CLI itself gives up from a `retry-after` of 61 s on; below that it would sleep until the batch's time is up,
+    and a time-out may be the batch's own fault.
+    """
+    delay, status = retry.get("retry_delay_ms"), retry.get("error_status")
+    if isinstance(delay, int | float) and delay > _LONGEST_RETRY * 1000:
+        raise faults.of_result(status if isinstance(status, int) else None, str(retry.get("error")), "", "api_error")
 
 
 def _usage(message: ResultMessage) -> Usage:

@@ -66,10 +66,9 @@ def crashed(what: str) -> AgentError:
     return AgentError(f"the Claude Code process failed: {what}", kind="crashed")
 
 
-def missing(path: str) -> AgentError:
-    """Return the error for a CLI that is not there or may not be run."""
-    where = f" at {path}" if path else ""
-    return AgentError(f"no Claude Code CLI{where}", kind="missing", may_recover=False, hint=CLI_HINT)
+def missing(where: str) -> AgentError:
+    """Return the error for a CLI that is not there or cannot be run; `where` says where it was looked for."""
+    return AgentError(f"no Claude Code CLI that can be run {where}", kind="missing", may_recover=False, hint=CLI_HINT)
 
 
 def outdated(version: str, needed: str) -> AgentError:

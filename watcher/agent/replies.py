@@ -72,8 +72,15 @@ class _Block:
 def read(text: str, batch: Batch) -> tuple[tuple[Observation, ...], Summary | None]:
     """Return an answer's observations and, where the batch wants one, its summary.
 
+    Of half an answer, what is there counts: whole observations, one that was cut behind its title, a summary of
+    which one field was begun. Observations without the summary that was wanted are kept too, and the summary is None:
+    they are paid for, and a model that never writes one would otherwise be asked the same again until all is lost.
+    But they have to be of something: the batch without tool uses, in which the summary is then asked for alone, has
+    to bring it, or the asking would have no end.
+
     Raises:
-        AgentError: `unreadable`; a summary was wanted and none is there, or nothing is there but prose.
+        AgentError: `unreadable`; a summary was wanted and neither it nor such observations are there, or nothing
+            is there but prose.
     """
     text = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text to whoever stores it
     blocks = list(_blocks(text))
@@ -87,9 +94,11 @@ def read(text: str, batch: Batch) -> tuple[tuple[Observation, ...], Summary | No
     summaries = [_summary(block) for block in blocks if block.name == "summary"]
     # Where there are two, the fuller one; the later one of two that are alike.
     summary = max(reversed(summaries), key=_filled, default=Summary())
-    if not summary:
-        raise faults.unreadable("it is empty" if not text.strip() else "no <summary> in it")
-    return kept, summary
+    if summary:
+        return kept, summary
+    if kept and batch.tool_uses:
+        return kept, None
+    raise faults.unreadable("it is empty" if not text.strip() else "no <summary> in it")
 
 
 def _blocks(text: str) -> Iterator[_Block]:
@@ -170,6 +179,8 @@ def _observation(block: _Block, batch: Batch) -> Observation | None:
 
 def _summary(block: _Block) -> Summary:
     values = {name: _bounded(_plain(block.first(name)), _SUMMARY_FIELD) for name in _FIELDS["summary"]}
+    if values.get(block.cut):
+        values[block.cut] += " …"
     if not block.texts:  # a summary in one piece
         values["completed"] = _bounded(_plain(block.loose), _SUMMARY_FIELD)
     return Summary(**values)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import io
 import sys
+from typing import NoReturn
 
 import typer
 
 from watcher import __version__
 from watcher.cli.cleanup_sessions import cleanup_sessions
 from watcher.cli.context import context
+from watcher.cli.doctor import doctor
 from watcher.cli.install import install, uninstall
 from watcher.cli.replay import replay
+from watcher.cli.retry import retry
 from watcher.cli.status import status
 from watcher.cli.watch import watch
 from watcher.errors import ClaudeMemError, UsageError
+
+_OF_THE_DISK = {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS}
 
 app = typer.Typer(
     name="claude-mem",
@@ -25,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for _command in (install, status, context, watch, replay, cleanup_sessions, uninstall):
+for _command in (install, status, doctor, context, watch, replay, retry, cleanup_sessions, uninstall):
     _text = inspect.cleandoc(_command.__doc__ or "")
     # "\b" keeps the lines of the examples as they are.
     app.command(
@@ -58,7 +64,15 @@ def main() -> None:
     try:
         app()
     except ClaudeMemError as error:
-        typer.secho(f"claude-mem: {error}", fg="red", err=True)
-        if error.hint:
-            typer.echo(f"Try: {error.hint}", err=True)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
+        _end(str(error), error.hint, code=2 if isinstance(error, UsageError) else 1)
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise  # a defect, whose traceback is wanted
+        _end(str(error), "look at the disk and at the permissions there", code=1)
+
+
+def _end(text: str, hint: str, *, code: int) -> NoReturn:
+    typer.secho(f"claude-mem: {text}", fg="red", err=True)
+    if hint:
+        typer.echo(f"Try: {hint}", err=True)
+    sys.exit(code)

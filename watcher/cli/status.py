@@ -3,68 +3,68 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from watcher import settings as settings_room
+from watcher.cli.doctor import wrapped
 from watcher.cli.style import ago, counted, fitted, local_time, say, say_json
-from watcher.errors import ClaudeMemError
 
-STALLED_AFTER = 60_000  # milliseconds without a heartbeat, which comes each 5 s
+if TYPE_CHECKING:
+    from watcher.memory.conditions import CurrentCondition
+    from watcher.memory.figures import Counts, GivenUp
+    from watcher.memory.watchers import WatcherRun
+    from watcher.service.diagnosis.life import Life
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Say whether a watcher runs, and what is in the memory and what waits.
 
+    `claude-mem doctor` looks closer, at everything else that a memory needs.
+
     Examples:
         claude-mem status
         claude-mem status --json
     """
-    from watcher.memory import figures, watchers
+    from watcher.memory import conditions, figures, watchers
     from watcher.memory.database import Database
-    from watcher.service import presence
+    from watcher.service.diagnosis.life import Life, life
     from watcher.service.events import now
 
     settings = settings_room.load()
     database = Database.existing(settings.database)
-    trouble = ""
-    try:
-        running = presence.running(settings)
-    except ClaudeMemError as error:
-        running, trouble = None, f"{error}; {error.hint}"
     with database.read() as connection:
         counts = figures.counts(connection)
+        up = figures.given_up(connection, settings.agent.max_attempts)
+        current = conditions.current(connection)
         run = watchers.last_run(connection)
-    told: dict[str, Any] = {
-        "watcher": {"running": running is not None, "last_run": asdict(run) if run else None},
-        "database": str(settings.database),
-        "agent": settings.agent.name,
-        **asdict(counts),
-    }
+    moment = now()
+    state = life(settings.lock, run, moment)
+    polls = any(condition.name == conditions.WATCHING for condition in current)
+    watching = ("polling" if polls else "events") if state in (Life.ALIVE, Life.STALLED) else ""
     if as_json:
+        told: dict[str, Any] = {
+            "watcher": {
+                "running": state in (Life.ALIVE, Life.STALLED),
+                "state": state,
+                "watching_by": watching or None,
+                "last_run": asdict(run) if run else None,
+            },
+            "database": str(settings.database),
+            "agent": settings.agent.name,
+            "conditions": [asdict(condition) for condition in current],
+            "given_up": asdict(up),
+            **asdict(counts),
+        }
         say_json(told)
         return
-    silence = now() - running.heartbeat_at if running else 0
-    if running is not None and silence > STALLED_AFTER:
-        _row(
-            "watcher",
-            f"stalled (pid {running.pid}, last heartbeat {ago(silence)}); try: claude-mem watch --stop",
-            colour="red",
-        )
-    elif running is not None:
-        _row("watcher", f"running (pid {running.pid}, heartbeat {ago(silence)})", colour="green")
-    else:
-        _row("watcher", trouble or "not running; the next session or prompt starts it", colour="yellow")
+    _watcher(state, run, moment, watching)
     _row("memory", str(settings.database))
     _row("agent", settings.agent.name)
-    _row("sessions", _listed(counts.sessions))
-    waiting = {name: counts.tool_uses[name] for name in ("open", "pending", "failed")}
-    _row("queue", f"{_listed(waiting)} tool uses; {counts.provisional_summaries} summaries to do")
-    _row("flags", f"{counts.flags_raised} up")
-    _row("kept", f"{counted(counts.observations, 'observation')}, {counted(counts.summaries, 'summary', 'summaries')}")
-    _row("transcripts", f"{counts.transcripts} followed, {counted(counts.broken_lines, 'broken line')}")
-    if counts.last_error:
+    _conditions(current, moment)
+    _counts(counts, up)
+    if counts.last_error and not any(condition.name == conditions.AGENT for condition in current):
         _row("trouble", counts.last_error, colour="red")
     last = counts.last_summary
     if last is not None:
@@ -72,10 +72,55 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         _row("", last.request)
 
 
+def _watcher(state: Life, run: WatcherRun | None, moment: int, watching: str) -> None:
+    pid = run.pid if run else 0
+    heartbeat = ago(moment - run.heartbeat_at) if run else ""
+    match state.value:
+        case "alive":
+            _row("watcher", f"running (pid {pid}, heartbeat {heartbeat}), watching by {watching}", colour="green")
+        case "stalled":
+            text = f"stalled (pid {pid}, last heartbeat {heartbeat}); try: claude-mem watch --stop"
+            _row("watcher", text, colour="red")
+        case "starting":
+            text = "an unknown process holds its lock; a watcher may be starting: try again in a moment"
+            _row("watcher", text, colour="yellow")
+        case "dead":
+            text = f"not running: killed (pid {pid}, last heartbeat {heartbeat}); nothing is lost,"
+            _row("watcher", f"{text} the next session or prompt starts it", colour="yellow")
+        case _:
+            _row("watcher", "not running; the next session or prompt starts it", colour="yellow")
+
+
+def _conditions(current: list[CurrentCondition], moment: int) -> None:
+    """Print what the watcher says is wrong, one row each."""
+    from watcher.service.diagnosis.conditions import gravity, told
+
+    colours = {"wrong": "red", "warning": "yellow"}
+    for condition in current:
+        hint = f". Try: {condition.hint}" if condition.hint else ""
+        _row(condition.name, f"{told(condition, moment)}{hint}", colour=colours[gravity(condition)])
+
+
+def _counts(counts: Counts, up: GivenUp) -> None:
+    _row("sessions", _listed(counts.sessions))
+    waiting = {name: counts.tool_uses[name] for name in ("open", "pending", "failed")}
+    to_do = counts.provisional_summaries - up.summaries
+    _row("queue", f"{_listed(waiting)} tool uses; {to_do} summaries to do")
+    if up.tool_uses or up.summaries:
+        what = f"{counted(up.tool_uses, 'tool use')} and {counted(up.summaries, 'summary', 'summaries')}"
+        _row("given up", f"{what}; try: claude-mem retry", colour="red")
+    _row("flags", f"{counts.flags_raised} up")
+    _row("kept", f"{counted(counts.observations, 'observation')}, {counted(counts.summaries, 'summary', 'summaries')}")
+    broken = counted(counts.broken_lines, "broken line")
+    where = " (claude-mem doctor says where)" if counts.broken_lines else ""
+    _row("transcripts", f"{counts.transcripts} followed, {broken}{where}")
+
+
 def _row(label: str, text: str, *, colour: str = "") -> None:
-    line = f"{label:<13} {text}"
+    head = f"{label:<13} "
     # Trouble is told whole: its end says what to do.
-    say(line if colour in ("red", "yellow") else fitted(line), colour=colour)
+    for line in wrapped(head, text) if colour in ("red", "yellow") else [fitted(head + text)]:
+        say(line, colour=colour)
 
 
 def _listed(by_status: dict[str, int]) -> str:

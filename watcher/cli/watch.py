@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import suppress
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,12 @@ from watcher.cli.style import say
 from watcher.errors import ClaudeMemError
 from watcher.settings import Settings
 
+if TYPE_CHECKING:
+    from watcher.memory.database import DamagedError
+    from watcher.memory.watchers import WatcherRun
+    from watcher.service.events import Event
+
+WATCHER_BUSY_TIMEOUT = 1.0  # seconds; it tries again, and is to end soon when told to
 START_WAIT = 15.0  # seconds for a watcher in the background to report
 
 
@@ -47,37 +53,77 @@ def watch(
 
 
 def _run(settings: Settings, *, until_idle: bool) -> None:
-    from watcher import agent  # heavy: only where it is used
-    from watcher.cli.events import print_event
-    from watcher.memory.database import Database
-    from watcher.service.presence import write_launcher
-    from watcher.service.watch import AlreadyRunningError, Watch
+    from watcher.memory.database import DamagedError
+    from watcher.service import presence, rebuild
+    from watcher.service.watch import AlreadyRunningError
 
-    database = Database.create(settings.database)
-    write_launcher(settings)
-    chosen = agent.create(settings.agent, settings.home / "agent", settings.claude_dir)
+    presence.check_locks(settings)
+    ended: list[str] = []
     try:
-        with Watch(settings, database, chosen, until_idle=until_idle, listener=print_event) as running:
-
-            def end(number: int, _frame: FrameType | None) -> None:
-                running.stop(signal.Signals(number).name)
-
-            signal.signal(signal.SIGTERM, end)
-            signal.signal(signal.SIGINT, end)
-            running.run()
+        while not ended:
+            try:
+                _serve(settings, ended, until_idle=until_idle)
+            except DamagedError as error:
+                rebuild.put_aside(settings, str(error), listener=_tell)
+            else:
+                return
     except AlreadyRunningError:
         if not until_idle:
             raise
 
 
-def _start(settings: Settings) -> None:
+def _serve(settings: Settings, ended: list[str], *, until_idle: bool) -> None:
+    """Run a watcher to its end; `ended` gets the name of the signal that asked for it."""
+    from watcher import agent  # heavy: only where it is used
     from watcher.memory.database import Database
-    from watcher.service import presence
+    from watcher.service import presence, rebuild
+    from watcher.service.watch import Watch
 
-    if (run := presence.running(settings)) is not None:
-        say(f"already running (pid {run.pid})")
-        return
-    Database.create(settings.database).close()
+    rebuild.create(settings)
+    if not until_idle:
+        rebuild.check(settings)
+    presence.write_launcher(settings)
+    database = Database(settings.database, WATCHER_BUSY_TIMEOUT)
+    chosen = agent.create(settings.agent, settings.home / "agent", settings.claude_dir)
+    try:
+        with Watch(settings, database, chosen, until_idle=until_idle, listener=_tell) as running:
+
+            def end(number: int, _frame: FrameType | None) -> None:
+                ended.append(signal.Signals(number).name)
+                running.stop(ended[0])
+
+            signal.signal(signal.SIGTERM, end)
+            signal.signal(signal.SIGINT, end)
+            rebuild.Rebuild(settings, database, listener=_tell, is_stopping=lambda: bool(ended)).run()
+            running.run()
+    finally:
+        database.close()
+
+
+def _tell(event: Event) -> None:
+    """Print an event; a log whose disk is full is no reason to end."""
+    from watcher.cli.events import print_event
+
+    with suppress(OSError):
+        print_event(event)
+
+
+def _start(settings: Settings) -> None:
+    from watcher.memory.database import DamagedError
+    from watcher.service import presence, rebuild
+
+    presence.check_locks(settings)
+    run = None
+    try:
+        if (run := presence.running(settings)) is None:
+            rebuild.create(settings)
+        rebuild.check(settings)
+    except DamagedError as error:
+        _mend(settings, run, error)
+    else:
+        if run is not None:
+            say(f"already running (pid {run.pid})")
+            return
     system.make_private_folder(settings.logs)
     log = settings.logs / "watcher.log"
     command = [sys.executable, "-P", "-m", "watcher", "watch", "--until-idle"]
@@ -94,6 +140,20 @@ def _start(settings: Settings) -> None:
                 return
         time.sleep(0.05)
     raise ClaudeMemError("the watcher did not start", hint=f"see {log}, or run: claude-mem watch")
+
+
+def _mend(settings: Settings, run: WatcherRun | None, error: DamagedError) -> None:
+    """Put a damaged database aside, for the next watcher to rebuild the memory."""
+    from watcher.service import presence, rebuild
+
+    if run is not None:
+        presence.end(run)
+    try:
+        rebuild.put_aside(settings, str(error), listener=_tell)
+    except DamagedError:
+        raise
+    except ClaudeMemError as busy:
+        say(f"{busy}", colour="yellow")
 
 
 def _stop(settings: Settings) -> None:

@@ -24,6 +24,7 @@ from watcher.memory.faults import (
     DatabaseError,
     DatabaseFullError,
     DatabaseReadOnlyError,
+    damaged,
     of_driver,
     of_files,
 )
@@ -83,9 +84,11 @@ class Database:
             DatabaseError: there is none, or it cannot be used.
         """
         with of_files(path):
-            is_there = path.is_file() and path.stat().st_size > 0
-        if not is_there:
+            size = path.stat().st_size if path.is_file() else None
+        if size is None:
             raise DatabaseError(f"no memory yet: {path} does not exist", hint="claude-mem install")
+        if size == 0:
+            raise damaged(path, "the file is empty")
         database = cls(path, busy_timeout)
         if not database.schema_is_ours():
             database.migrate()
@@ -95,7 +98,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Give one transaction that holds the write lock from its start; committed unless an error leaves it."""
         with (
-            of_driver(self.path),
+            self._told(),
             self._engine.connect().execution_options(writes=True) as connection,
             connection.begin(),
         ):
@@ -104,7 +107,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give one transaction that sees one state of the database throughout."""
-        with of_driver(self.path), self._engine.connect() as connection, connection.begin():
+        with self._told(), self._engine.connect() as connection, connection.begin():
             yield connection
 
     def close(self) -> None:
@@ -114,12 +117,17 @@ class Database:
     def schema_is_ours(self) -> bool:
         """Say whether the schema is this version's: another version's may have been made of it in the meantime.
 
+        Looks into the file itself: what the connections at hand have read before may hide for long that it is damaged.
+
         Raises:
             DatabaseError: it cannot be told.
         """
-        with self.read() as connection:
-            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-        return found == _head()
+        fresh = Database(self.path, self._busy_timeout)
+        try:
+            with fresh.read() as connection:
+                return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == _head()
+        finally:
+            fresh.close()
 
     def migrate(self) -> None:
         """Bring the schema to this version's.
@@ -142,6 +150,18 @@ class Database:
                     f"{self.path} was written by a newer claude-mem ({error})",
                     hint="upgrade claude-mem, or point CLAUDE_MEM_HOME at another folder",
                 ) from error
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            with of_driver(self.path):
+                yield
+        except DatabaseBusyError:
+            raise
+        except DatabaseError:
+            # A connection that was opened while the file could not be written would never write again.
+            self._engine.dispose()
+            raise
 
     def _prepare(self, connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # Transactions begin in `_begin`, not where the driver guesses.

@@ -64,6 +64,11 @@ _BY_ERRNO = {
 }
 
 
+def damaged(path: Path, said: str) -> DatabaseError:
+    """Return the error that says that a database is damaged."""
+    return _fault(path, _DAMAGED, said)
+
+
 @contextmanager
 def of_driver(path: Path) -> Iterator[None]:
     """Turn the driver's complaints about the file itself into errors that say what to do."""

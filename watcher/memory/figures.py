@@ -47,10 +47,19 @@ class Counts:
     last_summary: LastSummary | None
 
 
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """What the agent could not be had for in all the tries that it was given."""
+
+    tool_uses: int  # that can be tried again
+    forgotten: int  # tool uses of which nothing is kept that could be tried
+    summaries: int  # which stay provisional
+
+
 def counts(connection: Connection) -> Counts:
     """Count what is there."""
-    by_session = connection.execute(select(SdkSession.status, func.count()).group_by(SdkSession.status))
-    by_tool_use = connection.execute(select(ToolUse.status, func.count()).group_by(ToolUse.status))
+    by_session = connection.execute(select(SdkSession.status, func.count()).group_by(SdkSession.status)).all()
+    by_tool_use = connection.execute(select(ToolUse.status, func.count()).group_by(ToolUse.status)).all()
     summary = connection.execute(
         select(SessionSummary.__table__)
         .order_by(SessionSummary.created_at_epoch.desc(), SessionSummary.id.desc())
@@ -58,8 +67,8 @@ def counts(connection: Connection) -> Counts:
     ).one_or_none()
     is_provisional = SessionSummary.source == SummarySource.PROVISIONAL
     return Counts(
-        sessions={str(status): 0 for status in SessionStatus} | dict(by_session.tuples().all()),
-        tool_uses={str(status): 0 for status in ToolUseStatus} | dict(by_tool_use.tuples().all()),
+        sessions={str(status): 0 for status in SessionStatus} | dict(by_session),
+        tool_uses={str(status): 0 for status in ToolUseStatus} | dict(by_tool_use),
         flags_raised=_count(connection, Flag, Flag.lowered_at_epoch.is_(None)),
         observations=_count(connection, Observation),
         summaries=_count(connection, SessionSummary),
@@ -76,6 +85,17 @@ def counts(connection: Connection) -> Counts:
         last_summary=LastSummary(summary.project, summary.request, summary.source, summary.created_at_epoch)
         if summary
         else None,
+    )
+
+
+def given_up(connection: Connection, max_attempts: int) -> GivenUp:
+    """Count what was given up."""
+    has_failed, is_kept = ToolUse.status == ToolUseStatus.FAILED, ToolUse.input.is_not(None)
+    is_provisional = SessionSummary.source == SummarySource.PROVISIONAL
+    return GivenUp(
+        tool_uses=_count(connection, ToolUse, has_failed, is_kept),
+        forgotten=_count(connection, ToolUse, has_failed, ~is_kept),
+        summaries=_count(connection, SessionSummary, is_provisional, SessionSummary.attempts >= max_attempts),
     )
 
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, Executable, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, bindparam, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from watcher.memory.database import greatest, insert, iso
 from watcher.memory.models import SdkSession, SessionStatus, ToolUse, ToolUseStatus, UserPrompt
@@ -26,14 +28,20 @@ from watcher.memory.records import (
     TurnEndRecord,
     WordsRecord,
 )
-from watcher.memory.sessions import IDLE, NO_ACTIVITY, PROCESS_GONE
+from watcher.memory.sessions import IDLE, NO_ACTIVITY, PROCESS_GONE, session
+from watcher.memory.turns import close_open_tool_uses
 
 # Each statement is made once and runs for all rows of a pass: making one costs more than running it.
 _INSERT_PROMPTS = insert(UserPrompt)
 _INSERT_TOOL_USES = insert(ToolUse).on_conflict_do_nothing()
+# A tool use that was given up for open when its session ended may get its result all the same.
 _SET_RESULTS = (
     update(ToolUse)
-    .where(ToolUse.tool_use_id == bindparam("of_tool_use"), ToolUse.status == ToolUseStatus.OPEN)
+    .where(
+        ToolUse.tool_use_id == bindparam("of_tool_use"),
+        or_(ToolUse.status == ToolUseStatus.OPEN, ToolUse.status == ToolUseStatus.PENDING),
+        ToolUse.finished_at_epoch.is_(None),
+    )
     .values(
         status=ToolUseStatus.PENDING,
         output=bindparam("output"),
@@ -44,15 +52,24 @@ _SET_RESULTS = (
 _OF_PROMPT = update(UserPrompt).where(
     UserPrompt.session_id == bindparam("of_session"), UserPrompt.prompt_number == bindparam("of_number")
 )
+
+
+def _is_before(column: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+    """Say whether a time lies before a record's: so does one of the time to come, from a clock that was ahead once."""
+    return (column <= bindparam("at")) | (column > bindparam("now"))
+
+
 _SET_CLOSING_WORDS = _OF_PROMPT.where(
-    UserPrompt.closing_at_epoch <= bindparam("at"), UserPrompt.created_at_epoch <= bindparam("at")
+    _is_before(UserPrompt.closing_at_epoch), _is_before(UserPrompt.created_at_epoch)
 ).values(closing_text=bindparam("words"), closing_at_epoch=bindparam("at"))
 # Activity after a turn's end opens it again.
-_REOPEN_TURNS = _OF_PROMPT.where(UserPrompt.ended_at_epoch < bindparam("at")).values(ended_at_epoch=None)
+_REOPEN_TURNS = _OF_PROMPT.where(
+    UserPrompt.ended_at_epoch != bindparam("at"), _is_before(UserPrompt.ended_at_epoch)
+).values(ended_at_epoch=None)
 # A Stop flag may have said so already, a moment earlier; in the end it is the transcript's word.
 _END_TURNS = _OF_PROMPT.where(
-    UserPrompt.ended_at_epoch.is_(None) | (UserPrompt.ended_at_epoch < bindparam("at")),
-    UserPrompt.created_at_epoch <= bindparam("at"),
+    UserPrompt.ended_at_epoch.is_(None) | _is_before(UserPrompt.ended_at_epoch),
+    _is_before(UserPrompt.created_at_epoch),
 ).values(ended_at_epoch=bindparam("at"))
 
 _Row = dict[str, object]
@@ -122,7 +139,9 @@ def take_in(connection: Connection, source: Source, records: Sequence[Record], *
     """Write records in their order; only the new ones count."""
     if not records:
         return Taken()
-    if begun_at := next((record.at for record in records if record.at), 0):  # a title carries no time
+    # A title carries no time, and makes no session.
+    begun_at = next((record.at for record in records if not isinstance(record, TitleRecord)), None)
+    if begun_at is not None:
         _ensure_session(connection, source, begun_at)
     starts = _prompt_starts(connection, source.session_id)
     gathered = _Pass(source, _known_prompts(connection, records), last_number=len(starts), number=len(starts))
@@ -138,7 +157,7 @@ def take_in(connection: Connection, source: Source, records: Sequence[Record], *
         turn_ends=sum(1 for turn in gathered.turns.values() if turn.ended_at),
     )
     if not source.agent_id:
-        _write_turns(connection, source.session_id, gathered.turns)
+        _write_turns(connection, source.session_id, gathered.turns, now=now)
     _touch_session(connection, gathered, taken, now=now)
     return taken
 
@@ -220,13 +239,13 @@ def _result_row(record: ToolResultRecord) -> _Row:
     }
 
 
-def _write_turns(connection: Connection, session_id: str, turns: dict[int, _Turn]) -> None:
+def _write_turns(connection: Connection, session_id: str, turns: dict[int, _Turn], *, now: int) -> None:
     """Store each turn's last words and its end."""
     words: list[_Row] = []
     active: list[_Row] = []
     ended: list[_Row] = []
     for number, turn in turns.items():
-        this: _Row = {"of_session": session_id, "of_number": number}
+        this: _Row = {"of_session": session_id, "of_number": number, "now": now}
         if turn.words is not None:
             words.append({**this, "at": turn.words.at, "words": turn.words.text})
         if turn.active_at:
@@ -258,11 +277,18 @@ def _touch_session(connection: Connection, gathered: _Pass, taken: Taken, *, now
     connection.execute(this.values(values))
     # A prompt makes a session that was over active again; so does any work in one that was only thought to be.
     was_guessed = or_(*(SdkSession.end_reason.startswith(why) for why in (IDLE, PROCESS_GONE, NO_ACTIVITY)))
-    goes_on = (SdkSession.completed_at_epoch < gathered.prompted_at) | (
-        (SdkSession.completed_at_epoch < gathered.last_at) & was_guessed
+    over_at = SdkSession.completed_at_epoch
+    is_ahead = over_at > now  # by a clock that was set back since
+    has_worked = (over_at < gathered.last_at) | (is_ahead & bool(taken.tool_uses))
+    goes_on = (
+        (over_at < gathered.prompted_at) | (is_ahead & bool(taken.prompts)) | (has_worked & was_guessed)
     )
     connection.execute(
         this.where(goes_on).values(
             status=SessionStatus.ACTIVE, completed_at=None, completed_at_epoch=None, end_reason=None
         )
     )
+    # Nothing will end once more what is over: what came late must not wait for a result for ever.
+    known = session(connection, gathered.source.session_id)
+    if taken.tool_uses and known is not None and known.status is not SessionStatus.ACTIVE:
+        close_open_tool_uses(connection, known.session_id)

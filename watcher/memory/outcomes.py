@@ -47,6 +47,14 @@ class ObservationFields:
     at: int  # epoch: when the last of the tool uses it rests on was begun
 
 
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """How much was given up, and is now tried again."""
+
+    tool_uses: int
+    summaries: int
+
+
 def put_provisional(connection: Connection, turn: Turn, summary: SummaryFields, *, agent: str, now: int) -> bool:
     """Store a provisional summary, unless the agent's knows the same closing words; say whether it was stored."""
     return _put_summary(connection, turn, summary, SummarySource.PROVISIONAL, agent, now) > 0
@@ -109,6 +117,21 @@ def count_failure(
         .where(SessionSummary.session_id == turn.session_id, SessionSummary.prompt_number == turn.number)
         .values(attempts=SessionSummary.attempts + tries, last_error=error)
     )
+
+
+def retry(connection: Connection, max_attempts: int) -> Retried:
+    """Have the agent asked again for what it was given up for; what is no longer kept cannot be tried."""
+    tool_uses = connection.execute(
+        update(ToolUse)
+        .where(ToolUse.status == ToolUseStatus.FAILED, ToolUse.input.is_not(None))
+        .values(status=ToolUseStatus.PENDING, attempts=0)
+    ).rowcount
+    summaries = connection.execute(
+        update(SessionSummary)
+        .where(SessionSummary.source == SummarySource.PROVISIONAL, SessionSummary.attempts >= max_attempts)
+        .values(attempts=0)
+    ).rowcount
+    return Retried(tool_uses, summaries)
 
 
 def add_usage(

@@ -95,14 +95,14 @@ def complete(
     return status if ended else None
 
 
-def bring_back(connection: Connection, now: int) -> None:
-    """Let no active session have been heard of after now: the clock was ahead then, and its silence would never end."""
+def bring_back(connection: Connection, session_id: str, *, now: int, prompted_by: int) -> None:
+    """Let a session have been heard of by now: the clock was ahead then, and its silence would never end."""
     connection.execute(
         update(SdkSession)
-        .where(SdkSession.status == SessionStatus.ACTIVE)
+        .where(SdkSession.session_id == session_id)
         .values(
             last_activity_at_epoch=least(SdkSession.last_activity_at_epoch, now),
-            last_prompt_at_epoch=least(SdkSession.last_prompt_at_epoch, now),
+            last_prompt_at_epoch=least(SdkSession.last_prompt_at_epoch, prompted_by),
         )
     )
 

@@ -129,6 +129,22 @@ def sessions_with_work(connection: Connection, max_attempts: int) -> list[str]:
     )
 
 
+def sessions_without_last_summary(connection: Connection) -> list[str]:
+    """Return the sessions that are over, but for their last turn's summary: a prompt of them came in late."""
+    last = (
+        select(UserPrompt.session_id, func.max(UserPrompt.prompt_number).label("number"))
+        .group_by(UserPrompt.session_id)
+        .subquery()
+    )
+    is_summarised = (
+        select(SessionSummary.id)
+        .where(SessionSummary.session_id == last.c.session_id, SessionSummary.prompt_number == last.c.number)
+        .exists()
+    )
+    these = select(SdkSession.session_id).join(last, last.c.session_id == SdkSession.session_id)
+    return list(connection.scalars(these.where(SdkSession.status != SessionStatus.ACTIVE, ~is_summarised)))
+
+
 def closing_words(connection: Connection, session_id: str, at: int) -> str:
     """Return the last words known of the turn that was a session's last at some time (epoch)."""
     last = select(UserPrompt.closing_text).where(UserPrompt.prompt_number == _last_number(session_id, at))
@@ -162,6 +178,20 @@ def has_open_tool_uses(connection: Connection, session_id: str) -> bool:
     """Say whether a tool of a session still runs, or waits for the user's leave."""
     is_open = (ToolUse.session_id == session_id, ToolUse.status == ToolUseStatus.OPEN)
     return connection.scalar(select(ToolUse.id).where(*is_open).limit(1)) is not None
+
+
+def bring_back(connection: Connection, session_id: str, *, to: int) -> None:
+    """Move a session's prompts, words and turn ends that lie after some time (epoch) back to before it, as they stand.
+
+    The clock was ahead when they were written; what has come since would seem to come before them.
+    """
+    times = (UserPrompt.created_at_epoch, UserPrompt.closing_at_epoch, UserPrompt.ended_at_epoch)
+    latest = connection.execute(select(*map(func.max, times)).where(UserPrompt.session_id == session_id)).one()
+    ahead = max(time or 0 for time in latest) - to
+    if ahead > 0:
+        for column in (*times, SessionSummary.closing_at_epoch):
+            these = update(column.class_).where(column.class_.session_id == session_id, column > to)
+            connection.execute(these.values({column: column - ahead}))
 
 
 def close_open_tool_uses(connection: Connection, session_id: str) -> int:

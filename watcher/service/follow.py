@@ -11,8 +11,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from watcher.service.events import Clock, now
+
+RECENT = 3_600_000  # milliseconds: what was written this long before now is not old, if the clock was set back
+
 _Signature = tuple[int, int, int]  # inode, size, modification time in ns
 _UNSEEN: _Signature = (-1, -1, -1)
+
+
+def beginning(since: int, moment: int) -> int:
+    """Return before when (epoch) things are old: not in the time to come, where the clock was ahead once."""
+    return since if since <= moment else moment - RECENT
 
 
 def is_transcript(path: Path, projects: Path) -> bool:
@@ -37,7 +46,9 @@ class Rescan:
     A file counts as seen once it is handed out; `forget` one that could not be taken in.
     """
 
-    def __init__(self, projects: Path, *, since: int, reached: dict[str, tuple[int, int]]) -> None:
+    def __init__(
+        self, projects: Path, *, since: int, reached: dict[str, tuple[int, int]], clock: Clock = now
+    ) -> None:
         """Transcripts last written before `since` (epoch) and never taken in are left alone.
 
         `reached` says how far each known transcript was taken in, and when (epoch): one of that very size, and not
@@ -46,6 +57,7 @@ class Rescan:
         self._projects = projects
         self._since = since
         self._reached = reached
+        self._clock = clock
         self._seen: dict[str, _Signature] = {}
         self.unreadable: dict[Path, str] = {}  # folders that `discover` could not look into, and why
 
@@ -86,9 +98,9 @@ class Rescan:
             return known != _signature(status)
         reached = self._reached.get(str(path))
         if reached is None:
-            return status.st_mtime_ns >= self._since * 1_000_000
+            return status.st_mtime_ns >= beginning(self._since, self._clock()) * 1_000_000
         offset, at = reached
-        return status.st_size != offset or status.st_mtime_ns >= at * 1_000_000
+        return status.st_size != offset or status.st_mtime_ns >= beginning(at, self._clock()) * 1_000_000
 
 
 class Backlog:

@@ -15,6 +15,7 @@ from pathlib import Path
 from watcher.memory import checkpoints, intake, records
 from watcher.memory.database import Database
 from watcher.service.events import Clock, Event, EventKind, Listener, now
+from watcher.service.follow import beginning
 from watcher.settings import CaptureSettings
 from watcher.transcript import entries, excerpts, tail
 
@@ -137,7 +138,7 @@ class Ingest:
 
     def _records(self, entry: entries.Entry) -> Iterator[records.Record]:
         """Return what is stored of an entry."""
-        if entry.at < self._since and not isinstance(entry, entries.Title):
+        if entry.at < beginning(self._since, self._clock()) and not isinstance(entry, entries.Title):
             return
         limit = self._capture.excerpt_chars
         match entry:

@@ -78,6 +78,7 @@ class Lifecycle:
                 continue
             transcript = self._transcript(flag)
             has_more = transcript is not None and self.follow(transcript)
+            self._bring_back(flag)
             if has_more or (flag.session_id not in ending and not self._is_complete(flag)):
                 waiting.add(flag.session_id)
                 continue
@@ -125,18 +126,21 @@ class Lifecycle:
     def recover(self) -> None:
         """Summarise what a watcher had taken in, and died before it could summarise."""
         with self._database.read() as connection:
-            active = sessions.active(connection)
-        for session in active:
-            self.finalize(session.session_id)
+            found = [session.session_id for session in sessions.active(connection)]
+            found += turns.sessions_without_last_summary(connection)
+        for session_id in found:
+            self.finalize(session_id)
 
     def end_quiet(self) -> None:
         """End the turns and sessions of which nothing was heard for too long, or whose process is gone."""
         moment = self._clock()
         with self._database.read() as connection:
             active = sessions.active(connection)
-        if any(session.is_ahead_of(moment + AHEAD) for session in active):
+        if ahead := [session for session in active if session.is_ahead_of(moment + AHEAD)]:
             with self._database.write() as connection:
-                sessions.bring_back(connection, moment)
+                for session in ahead:
+                    sessions.bring_back(connection, session.session_id, now=moment, prompted_by=moment)
+                    turns.bring_back(connection, session.session_id, to=moment)
             return  # the clock was set back; from now on their silence can be told again
         claims = _Claims()
         ended = 0
@@ -203,6 +207,18 @@ class Lifecycle:
         self._tell_finalized(session_id, stored)
         if status is not None:
             self._tell(EventKind.COMPLETED, session_id, f"{status}: {reason}")
+
+    def _bring_back(self, flag: RaisedFlag) -> None:
+        """Where the clock was set back, let the prompts that seem to lie ahead be from before the flag, as they are."""
+        moment = self._clock()
+        with self._database.read() as connection:
+            known = sessions.session(connection, flag.session_id)
+        if known is None or known.status is not SessionStatus.ACTIVE or not known.is_ahead_of(moment):
+            return
+        to = min(flag.raised_at, moment)
+        with self._database.write() as connection:
+            sessions.bring_back(connection, flag.session_id, now=moment, prompted_by=to)
+            turns.bring_back(connection, flag.session_id, to=to)
 
     def _try_to_lower(self, flag: RaisedFlag) -> None:
         """Lower a flag; one on which this program fails is lowered all the same, and must not keep all others up."""

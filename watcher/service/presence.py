@@ -8,16 +8,40 @@ from __future__ import annotations
 
 import sys
 
-from filelock import Timeout
-
 from watcher import system
 from watcher.errors import ClaudeMemError
 from watcher.memory import watchers
 from watcher.memory.database import Database
+from watcher.memory.faults import of_files
 from watcher.memory.watchers import WatcherRun
 from watcher.settings import Settings
 
 STOP_WAIT = 10.0  # seconds for a watcher to end
+
+
+class LocksError(ClaudeMemError):
+    """Locks do not work where the memory is, and nothing else tells two watchers that they are two."""
+
+
+def check_locks(settings: Settings) -> None:
+    """Make sure that the file system on which the memory is can lock.
+
+    Raises:
+        LocksError: it cannot.
+        DatabaseError: nothing can be written there.
+    """
+    with of_files(settings.lock):
+        system.make_private_folder(settings.home)
+        system.make_private_folder(settings.lock.parent)
+        system.make_private_file(settings.lock)
+        failed = settings.lock.with_name("locks.failed")
+        try:
+            _is_locked(settings)
+        except LocksError:
+            system.make_private_file(failed)
+            failed.write_text("failed\n", encoding="utf-8")  # hooks start no watcher for a while
+            raise
+        failed.unlink(missing_ok=True)
 
 
 def running(settings: Settings) -> WatcherRun | None:
@@ -54,9 +78,10 @@ def end(run: WatcherRun) -> None:
 
 def write_launcher(settings: Settings) -> None:
     """Write down which Python runs this, for the hooks."""
-    if not launcher_is_current(settings):
-        system.make_private_file(settings.launcher)
-        settings.launcher.write_text(_launcher(), encoding="utf-8")
+    with of_files(settings.launcher):
+        if not launcher_is_current(settings):
+            system.make_private_file(settings.launcher)
+            settings.launcher.write_text(_launcher(), encoding="utf-8")
 
 
 def launcher_is_current(settings: Settings) -> bool:
@@ -72,9 +97,15 @@ def _is_locked(settings: Settings) -> bool:
     """Say whether a process holds the watcher's lock."""
     if not settings.lock.exists():
         return False
-    lock = system.lock(settings.lock)
+    hint = f"point CLAUDE_MEM_HOME at a folder on a local disk; {settings.home} may be on a network drive"
     try:
-        with lock.acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
+        state = system.look_at_lock(settings.lock)
+    except PermissionError as error:
+        raise ClaudeMemError(
+            f"cannot look at {settings.lock} ({error.strerror})", hint=f"ls -l {settings.lock}"
+        ) from error
+    except OSError as error:
+        raise LocksError(f"locks do not work on {settings.lock} ({error.strerror})", hint=hint) from error
+    if state is system.LockState.BROKEN:
+        raise LocksError(f"locks do not work on {settings.lock} (two can have it at once)", hint=hint)
+    return state is system.LockState.HELD

@@ -95,6 +95,8 @@ class Meaning:
 
 NOTHING = Meaning()
 
+YEAR_9999 = 253_370_764_800_000  # epoch
+
 _USELESS = re.compile(
     rb'\{(?:"type":"(?:api-request|api-request-blob|api-request-shape|atis-latch|cost-state|file-history-delta'
     rb"|file-history-snapshot|last-prompt|mode|permission-mode|queue-operation|tools-used)\""
@@ -274,9 +276,12 @@ def _result_text(content: object) -> str:
 def _time(entry: Mapping[str, Any]) -> int:
     written = _needed(entry, "timestamp")
     try:
-        return round(datetime.fromisoformat(written).timestamp() * 1000)
+        at = round(datetime.fromisoformat(written).timestamp() * 1000)
     except (ValueError, OverflowError) as error:
         raise BrokenLineError(f"no time: {written[:40]!r}") from error
+    if not 0 <= at < YEAR_9999:  # what cannot be written as a date again would keep all other lines out
+        raise BrokenLineError(f"no time of ours: {written[:40]!r}")
+    return at
 
 
 def _needed(mapping: Mapping[str, Any], key: str) -> str:

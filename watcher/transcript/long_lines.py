@@ -12,9 +12,11 @@ KEEP = 16 << 10  # bytes kept of either end of a long string
 LIMIT = 4 << 20  # bytes made of a line: one of millions of short strings is cut off there, and so is broken
 TORN = 12  # bytes, of the longest character: two escapes
 
-_INSIDE = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)  # of a string, up to its end or to half an escape
-_WHOLE = re.compile(rb"[^\\]*(?:\\(?:u[0-9a-fA-F]{4}|[^u]|u(?=.{4}))[^\\]*)*", re.DOTALL)  # up to half an escape
+# Possessive: a pattern that may step back remembers every escape it has passed, at 70 bytes each.
+_INSIDE = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)  # of a string, up to its end or to half an escape
+_WHOLE = re.compile(rb"[^\\]*+(?:\\(?:u[0-9a-fA-F]{4}|[^u]|u(?=.{4}))[^\\]*+)*+", re.DOTALL)  # up to half an escape
 
+_SHORT = re.compile(rb'(?:[^"\0]*+"[^"\\]{0,1000}+")++')  # short strings and what is before each, all at once
 _SECOND_HALF = re.compile(rb"\\u[dD][c-fC-F]")  # of a character that is escaped in two halves
 
 
@@ -41,7 +43,10 @@ class Shortened:
         return b"".join([*self._parts, rest, self._unread])[:LIMIT]
 
     def _outside(self, data: bytes, at: int) -> int:
-        """Take what stands between two strings; return where that ends."""
+        """Take what stands between two long strings; return where that ends."""
+        if found := _SHORT.match(data, at):
+            self._put(found[0])
+            return found.end()
         end = data.find(b'"', at) + 1 or len(data)
         # A NUL is never JSON here: a writer that went on at its old offset leaves a hole of them.
         self._put(data[at:end].replace(b"\0", b""))

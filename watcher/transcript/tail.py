@@ -19,7 +19,7 @@ from typing import BinaryIO
 from watcher.transcript.long_lines import LIMIT, Shortened
 
 HEAD = 1024  # bytes of the head that identify a file, fewer while it is shorter
-MARKER = 64  # bytes before the offset that must stay what they were
+MARKER = 1024  # bytes before the offset that must stay what they were; the last 64 are those of half of all lines
 CHUNK = 1 << 20  # bytes read at a time
 LONGEST = LIMIT  # bytes of a line that is read as it is; of a longer one, the long strings are shortened
 
