@@ -122,9 +122,13 @@ def _set_aside(flag: dict) -> None:
     text = _sqlite().connect(":memory:").execute(_AS_JSON, flag).fetchone()[0]
     name = os.path.join(path, f"{flag['now']}-{os.getpid()}")
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    os.write(descriptor, text.encode("utf-8", "replace"))
-    os.close(descriptor)
-    os.rename(name, name + ".json")  # the watcher sees whole ones only
+    try:
+        with open(descriptor, "wb", buffering=0) as file:
+            file.write(text.encode("utf-8", "replace"))
+        os.rename(name, name + ".json")  # the watcher sees whole ones only
+    except OSError:
+        os.unlink(name)  # what finds no room must not count as one of those that are kept
+        raise
 
 
 def log(name: str, problem: object) -> None:

@@ -89,20 +89,18 @@ def check(world: World) -> None:
     assert all(given == list(range(1, len(given) + 1)) for given in numbers.values())
     counted = world.rows("SELECT session_id, prompt_count, tool_use_count FROM sdk_sessions")
     found = dict(world.rows("SELECT session_id, count(*) FROM tool_uses GROUP BY 1"))
-    assert counted == [
-        (session, len(numbers.get(session, [])), found.get(session, 0)) for session, _, _ in counted
-    ]
+    assert counted == [(session, len(numbers.get(session, [])), found.get(session, 0)) for session, _, _ in counted]
     check_observations(world)
 
 
 def check_observations(world: World) -> None:
     """See that what the agent has observed is observed once, and nothing else is."""
-    rests_on = [
-        name for (names,) in world.rows("SELECT tool_use_ids FROM observations") for name in json.loads(names)
-    ]
+    rests_on = [name for (names,) in world.rows("SELECT tool_use_ids FROM observations") for name in json.loads(names)]
     observed = world.rows("SELECT tool_use_id FROM tool_uses WHERE status = 'observed'")
     assert sorted(rests_on) == sorted(name for (name,) in observed)
-    kept = world.rows("SELECT count(*) FROM tool_uses WHERE status = 'observed' AND (input, output) IS NOT (NULL, NULL)")
+    kept = world.rows(
+        "SELECT count(*) FROM tool_uses WHERE status = 'observed' AND (input, output) IS NOT (NULL, NULL)"
+    )
     assert kept == [(0,)]
 
 

@@ -64,7 +64,9 @@ class Agent(ScriptedAgent):
     def digest(self, batch: base.Batch) -> base.Reply:
         reply = super().digest(batch)
         worded = (
-            base.Observation(base.ObservationType.CHANGE, f"{one.title}, asked {len(self.asked)}", tool_use_ids=one.tool_use_ids)
+            base.Observation(
+                base.ObservationType.CHANGE, f"{one.title}, asked {len(self.asked)}", tool_use_ids=one.tool_use_ids
+            )
             for one in reply.observations
         )
         return base.Reply(tuple(worded), reply.summary, reply.usage)
@@ -162,7 +164,7 @@ class World:
                 return
 
     def settle(self) -> None:
-        """Let the watcher do all that is left: no session, flag or tool use may wait for ever, whatever the clock did."""
+        """Let the watcher do all that is left: no session, flag or tool use waits for ever, whatever the clock did."""
         self.fuse.left = None
         self.agent.meanwhile = None
         self.agent.faults.clear()

@@ -1,4 +1,4 @@
-"""Whatever happens, in whatever order: what stood in a transcript when it was read is in the memory, once, and digested.
+"""Whatever happens, in whatever order: what stood in a transcript when it was read is in the memory once, digested.
 
 Vector tests its file source by a random interpreter of Write, Rotate, Delete, Truncate, Read and Pause; this one also
 tears lines, rewrites, replaces and moves files, raises flags, lets the agent fail, lets the clock jump, and kills the
@@ -143,7 +143,12 @@ class Life(RuleBasedStateMachine):
     def prompt_hook(self, who: int) -> None:
         self.world.prompted(who)
 
-    @rule(who=WHO, words=st.sampled_from(["", "there", "not yet", "never"]), times=st.integers(1, 2), ago=st.sampled_from([0, 0, 400]))
+    @rule(
+        who=WHO,
+        words=st.sampled_from(["", "there", "not yet", "never"]),
+        times=st.integers(1, 2),
+        ago=st.sampled_from([0, 0, 400]),
+    )
     def stop_hook(self, who: int, words: str, times: int, ago: float) -> None:
         """Raise `finalize`, perhaps late or twice; what was said last may not be in the transcript yet."""
         it = self.world.main[who]

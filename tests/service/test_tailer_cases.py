@@ -351,7 +351,9 @@ def test_strange_bytes_in_a_line(tailer: Tailer, stray: bytes, kept: str) -> Non
     tailer.read()
     assert tailer.holds("p", "t-1", "t-2")
     assert tailer.recorder.rows("SELECT prompt_text FROM user_prompts") == [(kept,)]
-    ((command,),) = tailer.recorder.rows("SELECT json_extract(input, '$.command') FROM tool_uses WHERE name = 'Bash'")[1:]
+    ((command,),) = tailer.recorder.rows("SELECT json_extract(input, '$.command') FROM tool_uses WHERE name = 'Bash'")[
+        1:
+    ]
     assert command == kept
 
 

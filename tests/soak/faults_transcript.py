@@ -29,9 +29,7 @@ def changed(place: Place) -> Tally:
     """Truncate, rewrite, replace, remove and make anew: what was read is kept, what is new comes in, once."""
     home = home_with(place.folder / "home", watch_discover_interval=0.2)
     begin = place.begin() - lines.BEGIN
-    transcripts = [
-        _Transcript(home, f"{n:08d}-0000-4000-8000-000000000000", begin + 20_000 * n) for n in range(8)
-    ]
+    transcripts = [_Transcript(home, f"{n:08d}-0000-4000-8000-000000000000", begin + 20_000 * n) for n in range(8)]
     ledger = Ledger()
     watcher = place.nursery.start(home)
     times = 0

@@ -280,9 +280,7 @@ def _touch_session(connection: Connection, gathered: _Pass, taken: Taken, *, now
     over_at = SdkSession.completed_at_epoch
     is_ahead = over_at > now  # by a clock that was set back since
     has_worked = (over_at < gathered.last_at) | (is_ahead & bool(taken.tool_uses))
-    goes_on = (
-        (over_at < gathered.prompted_at) | (is_ahead & bool(taken.prompts)) | (has_worked & was_guessed)
-    )
+    goes_on = (over_at < gathered.prompted_at) | (is_ahead & bool(taken.prompts)) | (has_worked & was_guessed)
     connection.execute(
         this.where(goes_on).values(
             status=SessionStatus.ACTIVE, completed_at=None, completed_at_epoch=None, end_reason=None

@@ -46,9 +46,7 @@ class Rescan:
     A file counts as seen once it is handed out; `forget` one that could not be taken in.
     """
 
-    def __init__(
-        self, projects: Path, *, since: int, reached: dict[str, tuple[int, int]], clock: Clock = now
-    ) -> None:
+    def __init__(self, projects: Path, *, since: int, reached: dict[str, tuple[int, int]], clock: Clock = now) -> None:
         """Transcripts last written before `since` (epoch) and never taken in are left alone.
 
         `reached` says how far each known transcript was taken in, and when (epoch): one of that very size, and not

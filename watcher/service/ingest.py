@@ -72,7 +72,7 @@ class Ingest:
         """Entries written before `since` (epoch) are left alone."""
         self._database = database
         self._capture = capture
-        self._since = since
+        self.since = since  # rises when what is older is forgotten
         self._listener = listener
         self._clock = clock
 
@@ -138,7 +138,7 @@ class Ingest:
 
     def _records(self, entry: entries.Entry) -> Iterator[records.Record]:
         """Return what is stored of an entry."""
-        if entry.at < beginning(self._since, self._clock()) and not isinstance(entry, entries.Title):
+        if entry.at < beginning(self.since, self._clock()) and not isinstance(entry, entries.Title):
             return
         limit = self._capture.excerpt_chars
         match entry:

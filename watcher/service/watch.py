@@ -26,6 +26,7 @@ from watcher.service.asking import Asking
 from watcher.service.digest import Digest
 from watcher.service.events import Clock, Event, EventKind, Listener, Pace, now
 from watcher.service.follow import Backlog, Rescan, is_transcript, subagents_of
+from watcher.service.housekeeping import Housekeeping
 from watcher.service.ingest import Ingest, source_of
 from watcher.service.lifecycle import Lifecycle
 from watcher.service.listening import Listening
@@ -33,6 +34,7 @@ from watcher.settings import Settings
 
 HEARTBEAT = 5.0  # seconds
 ORPHANS_INTERVAL = 3600.0  # seconds
+HOUSEKEEPING_INTERVAL = 60.0  # seconds
 DATABASE_PAUSE = 1.0  # seconds before trying again what the database refused
 CLOSING_POLL = 0.02  # seconds between two looks for the last words of a turn
 LOCK_WAIT = 1.0  # seconds to wait for the lock: a hook that looks whether it is held holds it for a moment
@@ -107,7 +109,9 @@ class Watch:
         since = begun - YOUNG * 1000 if self._since is None else self._since
         self._rescan = Rescan(self._settings.projects, since=since, reached=reached)
         hear, clock, pace = self._hear, self._clock, self._pace
-        ingest = Ingest(self._database, self._settings.capture, since=since, listener=hear, clock=clock)
+        self._housekeeping = Housekeeping(self._database, self._settings, listener=self._listener, clock=clock)
+        since = max(since, self._housekeeping.horizon)
+        ingest = self._ingest = Ingest(self._database, self._settings.capture, since=since, listener=hear, clock=clock)
         digest = Digest(self._database, self._agent, self._settings, listener=hear, clock=clock)
         self._life = Lifecycle(
             self._database,
@@ -162,7 +166,7 @@ class Watch:
             DamagedError: the database is broken; what else it refuses is tried again.
         """
         self._listener(Event(EventKind.STARTED, f"watching {self._settings.projects}"))
-        self._due = dict.fromkeys(("scan", "discovery", "beat", "orphans", "flags aside"), 0.0)
+        self._due = dict.fromkeys(("scan", "discovery", "beat", "orphans", "flags aside", "housekeeping"), 0.0)
         self._must_recover = True
         pause = 0.0
         while not self._stop_reason:
@@ -201,6 +205,8 @@ class Watch:
             self._take_in_some()
             self._life.end_quiet()
         self._asking.go_on()
+        if self._is_due("housekeeping", HOUSEKEEPING_INTERVAL):
+            self._keep_house()
         self._leave_if_idle()
         if self._backlog:
             return 0.0
@@ -272,6 +278,13 @@ class Watch:
                 self._life.finalize(source_of(path).session_id)
             if self._pace() >= until:
                 break
+
+    def _keep_house(self) -> None:
+        """Forget what is too old or too much; what was forgotten is not taken in again."""
+        with self._database.read() as connection:
+            is_idle = not sessions.active(connection)
+        self._housekeeping.step(is_idle=is_idle and not self._backlog and not self._asking)
+        self._ingest.since = max(self._ingest.since, self._housekeeping.horizon)
 
     def _leave_if_idle(self) -> None:
         if not self._until_idle or self._asking or self._backlog:
