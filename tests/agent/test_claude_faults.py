@@ -233,6 +233,22 @@ def test_the_cli_never_gets_ready(make_agent: MakeAgent, scripted_cli: Callable[
     assert (error.kind, error.may_recover) == ("timeout", True)
 
 
+def test_a_cli_that_is_deaf_is_killed_with_what_it_started(
+    make_agent: MakeAgent, scripted_cli: Callable[[str], str], tmp_path: Path
+) -> None:
+    cli = scripted_cli(
+        "import signal, subprocess, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "below = subprocess.Popen(['sleep', '60']); (here / 'below').write_text(str(below.pid))\n"
+        "answer_initialize(claude_code_version='9.0.0'); time.sleep(60)"
+    )
+    agent = make_agent(cli_path=cli, timeout=1.5)
+    started = time.monotonic()
+    assert failing(agent).kind == "timeout"
+    assert time.monotonic() - started < 6  # seconds; the SDK alone takes ten more
+    below = int((tmp_path / "below").read_text())
+    wait_until(lambda: not psutil.pid_exists(below) or not living([psutil.Process(below)]), timeout=5)
+
+
 def test_another_prompts_result_is_not_ours(make_agent: MakeAgent, scripted_cli: Callable[[str], str]) -> None:
     cli = scripted_cli(
         "answer_initialize(claude_code_version='9.0.0'); next(lines)\n"

@@ -175,9 +175,13 @@ def test_the_cli_starts_as_it_would_without_a_guard(start: Start) -> None:
     assert inside == outside
 
 
-def test_the_clis_input_ends_with_the_watchers(start: Start) -> None:
-    process = start("cat; echo over")
-    assert process.communicate(timeout=10)[0] == "over\n"
+def test_the_guard_holds_no_pipe_open(start: Start) -> None:
+    process = start("exec >&-; read line; exit 5")
+    assert process.stdout is not None
+    assert process.stdout.read() == ""
+    assert process.poll() is None
+    process.communicate("go\n", timeout=10)
+    assert process.returncode == 5
 
 
 def test_nothing_is_started_for_a_parent_that_is_dead_already(start: Start) -> None:

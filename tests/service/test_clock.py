@@ -90,7 +90,7 @@ def test_a_watcher_goes_on_looking_beating_and_leaves_when_the_clock_jumps(
     off = 0
     pace = WatchSettings(scan_interval=0.05, discover_interval=0.1, exit_after=0.3, idle_session=1.0)
     watch = Watch(
-        replace(settings, watch=pace), database, ExtractiveAgent(), until_idle=True, clock=lambda: now() + off
+        replace(settings, watch=pace), database, ExtractiveAgent(), until_idle=True, clock=lambda: now() + off, listener=print
     )
     timed = Recorder(settings, database)
     with running(watch) as runner:

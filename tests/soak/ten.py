@@ -101,7 +101,7 @@ class Wait:
     """How long a session waited for its agent, by the rows."""
 
     number: int
-    ahead: int  # sessions whose turn was over, and not yet answered, when this one's was
+    ahead: int  # sessions that were answered between the end of its turn and its own answer
     seconds: float  # from the end of its turn until its summary was stored
 
     @property
@@ -150,7 +150,7 @@ def _waits(world: World) -> list[Wait]:
     rows = world.rows(_TIMES)
     waits = []
     for text, over, summarised in rows:
-        ahead = sum(1 for _, other, done in rows if other < over < done)
+        ahead = sum(1 for _, _, done in rows if over < done < summarised)
         waits.append(Wait(_number(text), ahead, (summarised - over) / 1000))
     return sorted(waits, key=lambda wait: wait.number)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from watcher.memory.watchers import WatcherRun
     from watcher.service.events import Event
 
-WATCHER_BUSY_TIMEOUT = 1.0  # seconds; it tries again, and is to end soon when told to
+WATCHER_BUSY_TIMEOUT = 0.4  # seconds; it tries again, and is to end within two seconds when told to
 START_WAIT = 15.0  # seconds for a watcher in the background to report
 
 
