@@ -90,16 +90,16 @@ def test_a_watcher_goes_on_looking_beating_and_leaves_when_the_clock_jumps(
     off = 0
     pace = WatchSettings(scan_interval=0.05, discover_interval=0.1, exit_after=0.3, idle_session=1.0)
     watch = Watch(
-        replace(settings, watch=pace), database, ExtractiveAgent(), until_idle=True, clock=lambda: now() + off, listener=print
+        replace(settings, watch=pace), database, ExtractiveAgent(), until_idle=True, clock=lambda: now() + off
     )
     timed = Recorder(settings, database)
     with running(watch) as runner:
         timed.write(lines.tool_use(now() + off - BEGIN, "before"))
-        wait_until(lambda: timed.rows("SELECT tool_use_id FROM tool_uses") == [("before",)])
+        wait_until(lambda: timed.rows("SELECT tool_use_id FROM tool_uses ORDER BY id") == [("before",)])
         off = jump
         beat = timed.rows("SELECT heartbeat_at_epoch FROM watchers")
         timed.write(lines.tool_use(now() + off - BEGIN, "after"))
-        wait_until(lambda: timed.rows("SELECT tool_use_id FROM tool_uses") == [("before",), ("after",)])
+        wait_until(lambda: timed.rows("SELECT tool_use_id FROM tool_uses ORDER BY id") == [("before",), ("after",)])
         wait_until(lambda: timed.rows("SELECT heartbeat_at_epoch FROM watchers") != beat)
         wait_until(lambda: not runner.is_alive())
     assert timed.rows("SELECT status FROM sdk_sessions") == [("completed",)]
@@ -119,7 +119,7 @@ def test_what_is_written_after_the_clock_was_set_back_is_not_from_before_the_mem
     recorder.set_modified(BEGIN)
     for path in rescan.discover():
         ingest.take_in(path)
-    assert recorder.rows("SELECT tool_use_id FROM tool_uses") == [("t",)]
+    assert recorder.rows("SELECT tool_use_id FROM tool_uses ORDER BY id") == [("t",)]
 
 
 def test_a_checkpoint_of_a_clock_that_was_ahead_hides_no_rewrite(timed: Timed) -> None:
