@@ -78,7 +78,8 @@ def running(watch: Watch) -> Iterator[threading.Thread]:
         try:
             yield runner
         finally:
-            watch.stop("tested")
+            if runner.is_alive():
+                watch.stop("tested")
             runner.join()
 
 

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 
 from tests.claude_cli import ALLOW_TOOLS, CLITimeoutError, started_print, wait_until
-from tests.messages_api import MessagesAPI, Reply, Request, ToolCall, text_of
+from tests.messages_api import MessagesAPI, Reply, Request, ToolCall
 from tests.soak import ten
 from tests.soak.ledger import Ledger
 from tests.soak.table import Place, Tally
@@ -37,7 +37,7 @@ def killed(place: Place) -> Tally:
     models: dict[str, _Model] = {}
 
     def answer(request: Request) -> Reply:
-        text = text_of({"messages": request["messages"]})
+        text = ten.said_by_user(request)
         return next(model for name, model in models.items() if name in text).answer(request)
 
     with MessagesAPI(answer) as api, World(place.folder, api) as world:

@@ -40,9 +40,7 @@ class Model:
 
     def of_users(self, request: Request) -> Reply:
         """Answer a user: two tool uses, then the closing words."""
-        # What other sessions did may stand in the context, which is no message of the user's.
-        users = [message for message in request["messages"] if message["role"] == "user"]
-        number = _number(text_of({"messages": users}))
+        number = _number(said_by_user(request))
         step = sum("tool_result" in str(message) for message in request["messages"])
         path = str(self.folder / f"file-{number}.txt")
         steps = [
@@ -70,6 +68,11 @@ class Model:
 def prompt(number: int) -> str:
     """Return what user number `number` asks."""
     return f"Please handle task number {number:03d}: write its file and read it back."
+
+
+def said_by_user(request: Request) -> str:
+    """Return the user's own messages, and no memory: there other sessions' prompts may stand."""
+    return text_of({"messages": [message for message in request["messages"] if message["role"] == "user"]})
 
 
 def _number(text: str) -> int:
@@ -106,8 +109,8 @@ class Wait:
 
     @property
     def bound(self) -> float:
-        """The model's own time, and 2 s for each session in the queue, itself among them."""
-        return MODEL_TIME + 2.0 * (self.ahead + 1)
+        """The model's own time, and 2 s for each session in the queue: those before it, itself, the one beside it."""
+        return MODEL_TIME + 2.0 * min(self.ahead + 2, SESSIONS)
 
 
 def run(folder: Path) -> Result:

@@ -5,7 +5,8 @@ CLI alone could be killed by the kernel in the same way, but not what it has sta
 a password and waits. So it runs in a session of its own, and that whole session is killed; what has left it, as a
 daemon or a browser does, has a life of its own and is let be.
 
-It costs 30 ms a batch (a request takes seconds), and 10 MB while one is under way. Standard library only: it is run with `-I -S`.
+It costs 30 ms a batch, whose request takes seconds, and 10 MB while one is under way. Standard library only: it is run
+with `-I -S`.
 """
 
 from __future__ import annotations
