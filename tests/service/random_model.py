@@ -90,7 +90,10 @@ def check(world: World) -> None:
     counted = world.rows("SELECT session_id, prompt_count, tool_use_count FROM sdk_sessions")
     found = dict(world.rows("SELECT session_id, count(*) FROM tool_uses GROUP BY 1"))
     assert counted == [(session, len(numbers.get(session, [])), found.get(session, 0)) for session, _, _ in counted]
+    beyond = "SELECT * FROM tool_uses JOIN sdk_sessions USING (session_id) WHERE prompt_number > prompt_count"
+    assert world.rows(beyond) == []
     check_observations(world)
+    check_flags(world)
 
 
 def check_observations(world: World) -> None:
@@ -102,6 +105,45 @@ def check_observations(world: World) -> None:
         "SELECT count(*) FROM tool_uses WHERE status = 'observed' AND (input, output) IS NOT (NULL, NULL)"
     )
     assert kept == [(0,)]
+
+
+def check_flags(world: World) -> None:
+    """See that flags were lowered last: what they are about was read, ended and summarised by then."""
+    query = "SELECT id, session_id, kind, raised_at_epoch, event FROM flags WHERE lowered_at_epoch IS NOT NULL"
+    for number, session, kind, at, event in world.rows(query):
+        if number in world.lowered:
+            continue
+        world.lowered.add(number)
+        if world.has_gone_on:
+            continue
+        path = Path(json.loads(event)["transcript_path"])
+        for transcript in world.transcripts():
+            said = {world.model.says(line) for _, line in transcript.whole_lines() if transcript.path == path}
+            assert said <= {"", None, *world.model.owner}
+        if kind == "finalize":
+            assert not _unfinished(world, session, at)
+    world.has_gone_on = False
+
+
+def _unfinished(world: World, session: str, at: int) -> list[tuple[object, ...]]:
+    """Return the turn that was a session's last at some time, where it is not over, or not summarised.
+
+    A prompt that was typed while it ran has it go on.
+    """
+    return world.rows(
+        f"""
+        WITH prompts AS (SELECT * FROM user_prompts WHERE session_id = '{session}')
+        SELECT prompt_number, ended_at_epoch FROM prompts AS last
+        WHERE prompt_number = (SELECT max(prompt_number) FROM prompts WHERE created_at_epoch <= {at})
+        AND NOT EXISTS (SELECT 1 FROM prompts WHERE prompt_number = last.prompt_number + 1 AND continues_turn)
+        AND (
+            ended_at_epoch IS NULL
+            OR NOT EXISTS (
+                SELECT 1 FROM session_summaries WHERE session_id = '{session}' AND prompt_number >= last.prompt_number
+            )
+        )
+        """
+    )
 
 
 def check_end(world: World) -> None:

@@ -9,7 +9,6 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable
-from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from tests.service.recorder import ScriptedAgent
 from tests.transcript import lines
 from watcher import resources, settings
 from watcher.agent import base
-from watcher.memory import checkpoints
+from watcher.memory import checkpoints, records
 from watcher.memory.database import Database
 from watcher.memory.models import FlagKind
 from watcher.service.digest import BACKGROUND_QUIET, Digest, Outcome
@@ -72,6 +71,19 @@ class Agent(ScriptedAgent):
         return base.Reply(tuple(worded), reply.summary, reply.usage)
 
 
+class Noted(Lifecycle):
+    """Tells the model which files were read, whoever had them read."""
+
+    world: World
+
+    def take_in(self, path: Path) -> records.Taken | None:
+        taken = super().take_in(path)
+        assert not self.unreadable
+        if taken is not None:
+            self.world.note_read(path)
+        return taken
+
+
 class World:
     """Two sessions of a user, their hooks, and the watcher."""
 
@@ -87,15 +99,19 @@ class World:
         self.sides = [Transcript(project / session / "subagents" / "agent-a1.jsonl") for session in SESSIONS]
         self.model = Model()
         self.agent = Agent()
+        self.lowered: set[int] = set()  # flags whose lowering was checked
+        self.has_gone_on = False  # while the agent thought, since that was checked last
         self.fuse = Fuse()
         self.now = lines.BEGIN
         self.pace = 0.0
         self.count = 0
         self.settings.database.parent.mkdir(parents=True)
         self.settings.database.write_bytes(_empty_database())
+        self.client = sqlite3.connect(self.settings.database, isolation_level=None)
         self._start()
 
     def close(self) -> None:
+        self.client.close()
         self.database.close()
         self.folder.cleanup()
 
@@ -110,9 +126,10 @@ class World:
         self.rescan = Rescan(self.settings.projects, since=0, reached=reached)
         self.ingest = Ingest(self.database, self.settings.capture, **clock)
         self.digest = Digest(self.database, self.agent, self.settings, **clock)
-        self.life = Lifecycle(
+        self.life = Noted(
             self.database, self.ingest, self.digest, self.settings.watch, pace=lambda: self.pace, **clock
         )
+        self.life.world = self
         self.must_recover = True
         self.orphans_due = self.pace
 
@@ -141,15 +158,17 @@ class World:
     def take_in(self, path: Path) -> None:
         """Take one file in, as the watcher does when it hears of it."""
         taken = self.life.take_in(path)
-        assert taken is not None, self.life.unreadable
-        (transcript,) = (one for one in self.transcripts() if one.path == path)
-        self.model.read(transcript)
+        assert taken is not None
         if taken.turn_ends or taken.prompts:
             self.life.finalize(source_of(path).session_id)
 
-    def step(self) -> None:
-        """Do what the watcher does in one round: see `Watch._step`."""
-        for path in list(self.rescan.discover()):
+    def note_read(self, path: Path) -> None:
+        (transcript,) = (one for one in self.transcripts() if one.path == path)
+        self.model.read(transcript)
+
+    def step(self, *, looks: bool = True) -> None:
+        """Do what the watcher does in one round (see `Watch._step`), whether it looks at all files in it or not."""
+        for path in list(self.rescan.discover()) if looks else []:
             self.take_in(path)
         self.life.handle_flags()
         if self.must_recover:
@@ -276,7 +295,7 @@ class World:
     def prompted(self, who: int) -> None:
         """Do what the UserPromptSubmit hook does, with its own statement."""
         at = lines.line(self.now - lines.BEGIN)
-        self._execute(
+        self.client.execute(
             _statement_of_hook(),
             {
                 "session_id": SESSIONS[who],
@@ -291,7 +310,7 @@ class World:
     def flag(self, session_id: str, kind: FlagKind, *, path: Path, ago: float = 0.0, **said: str) -> None:
         """Raise a flag as a hook does, some seconds ago by the clock of now."""
         said = {"session_id": session_id, "transcript_path": str(path), **said}
-        self._execute(
+        self.client.execute(
             "INSERT INTO flags (session_id, kind, event, raised_at_epoch) VALUES (:session, :kind, :event, :at)",
             {
                 "session": session_id,
@@ -304,12 +323,7 @@ class World:
     # What is in the memory
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.settings.database)) as connection:
-            return connection.execute(sql).fetchall()
-
-    def _execute(self, sql: str, values: dict[str, object]) -> None:
-        with closing(sqlite3.connect(self.settings.database)) as connection, connection:
-            connection.execute(sql, values)
+        return self.client.execute(sql).fetchall()
 
     def owners(self) -> dict[str, str]:
         found = self.rows(

@@ -87,10 +87,8 @@ def wait_for(child: int) -> int:
     was_asked = False
     while True:
         number = signal.sigwait(_HEARD)
-        if number == _PARENT_DIED:
-            os.killpg(child, signal.SIGKILL)
-        elif number == signal.SIGTERM:
-            os.kill(child, signal.SIGTERM)
+        if number != signal.SIGCHLD:
+            os.kill(child, signal.SIGKILL if number == _PARENT_DIED else signal.SIGTERM)
             was_asked = True
         # Looked at before it is reaped: until then no other process can be given its number.
         ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
