@@ -226,6 +226,7 @@ def test_read_only_is_told_from_other_faults(database: Database) -> None:
     with pytest.raises(DatabaseReadOnlyError, match="read-only") as caught:
         put(database, "new")
     assert "writable" in caught.value.hint
+    put(database, "new")  # a connection that could not write is not used again
 
 
 def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
@@ -245,10 +246,10 @@ def test_a_damaged_page_is_told_from_other_faults(database: Database) -> None:
 
 
 def test_damage_is_seen_behind_what_was_read_before(database: Database) -> None:
+    with closing(sqlite3.connect(database.path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with database.read() as connection:
-        connection.exec_driver_sql("SELECT * FROM contexts").all()
-    with closing(sqlite3.connect(database.path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.exec_driver_sql("SELECT * FROM alembic_version").all()
     with database.path.open("r+b") as file:
         file.write(b"no database at all")
     with pytest.raises(DamagedError):

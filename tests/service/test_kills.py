@@ -20,6 +20,7 @@ from tests.soak.scripted import scripted_cli
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
 
+STORING = ("watcher/memory/outcomes", "watcher/memory/outcomes", "watcher/service/digest", "watcher/recall/")
 RECORDED = ("forked", "subagents", "queued-mid-turn", "torn-then-resumed", "killed-mid-tool")
 
 
@@ -53,7 +54,7 @@ def test_killed_at_lines_of_the_program_from_an_empty_home_on(nursery: Nursery, 
 
 
 def test_killed_at_lines_while_an_older_memory_is_migrated(nursery: Nursery, tmp_path: Path) -> None:
-    """With an agent that is a process, as the model's is."""
+    """And while an agent's answer is stored; the agent is a process, as the model's is."""
     before = older.database(tmp_path / "older.db")
     told = story.tell(2, begin(), sessions=5)
     expected = undisturbed(nursery, tmp_path / "calm", told, before)
@@ -61,7 +62,7 @@ def test_killed_at_lines_while_an_older_memory_is_migrated(nursery: Nursery, tmp
     killed = Kills(
         nursery, tmp_path / "killed", told, expected, random.Random(2), before=before, thinks=None, agent_cli_path=cli
     )
-    assert_same(killed.at_lines(8), killed)
+    assert_same(killed.at_lines(16, STORING), killed)
     assert killed.home.rows("SELECT status FROM tool_uses WHERE tool_use_id = 'old-use'") == [("observed",)]
 
 

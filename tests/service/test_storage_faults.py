@@ -389,6 +389,8 @@ def test_a_full_file_system_is_only_a_delay_log_and_all(tmp_path: Path, watcher:
         watcher.projects.mkdir(parents=True)
         try:
             watcher.start()
+            with watcher.output.open("ab") as out:  # to the end of a page: the next word needs one more
+                out.write(b"-" * (-out.tell() % os.sysconf("SC_PAGE_SIZE")))
             ballast = watcher.memory / "ballast"
             fill(ballast)
             watcher.write(lines.turn(since_now(0), 1, tools=200), session=SESSIONS[0])

@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.soak import dump
@@ -27,7 +28,15 @@ LONGEST_REST = 30.0  # seconds for a watcher to do all that is left
 CALM = 1.0  # seconds in which nothing changes any more: all is done
 PATIENCE = 0.7  # seconds that a life goes on with nothing written; a fuse that did not burn by then is helped
 
-BEGINNING = ("alembic/", "watcher/memory/database", "watcher/settings", "watcher/service/presence", "watcher/cli/")
+# What every life begins with, the making of the tables above all.
+BEGINNING = (
+    "alembic/",
+    "alembic/",
+    "watcher/memory/database",
+    "watcher/settings",
+    "watcher/service/presence",
+    "watcher/cli/",
+)
 ROOMS = (
     "",
     "watcher/service/ingest",
@@ -125,10 +134,10 @@ class Kills:
         self.told: list[str] = []  # one line a kill
         self.failed_starts: list[str] = []  # lives that ended by themselves
 
-    def at_lines(self, kills: int) -> Difference:
+    def at_lines(self, kills: int, rooms: Sequence[str] = ROOMS) -> Difference:
         """Kill that many watchers at lines of the program; return how what is left differs from what it should be."""
         for number in range(kills):
-            fuse = self._fuse(is_beginning=number < kills // 4)
+            fuse = self._fuse(BEGINNING if number < kills // 4 else rooms)
             before = len(self.home.burnt())
             life = self._start(fuse)
             self._write(life, kills - number)
@@ -150,12 +159,11 @@ class Kills:
             self.told.append(f"after {after:.3f} s")
         return self._rest()
 
-    def _fuse(self, *, is_beginning: bool) -> Fuse:
-        """Draw a line to die at: first of what every life begins with, the making of the tables above all."""
-        if is_beginning:
-            room = self._random.choice(("alembic/", *BEGINNING))
-            return Fuse(self._random.randint(1, 250) if room == "alembic/" else self._random.randint(1, 100), room)
-        room = self._random.choice(ROOMS)
+    def _fuse(self, rooms: Sequence[str]) -> Fuse:
+        """Draw a room and a line to die at."""
+        room = self._random.choice(rooms)
+        if rooms is BEGINNING:
+            return Fuse(self._random.randint(1, 250 if room == "alembic/" else 100), room)
         return Fuse(int(10 ** self._random.uniform(1, 2.8 if room else 4.2)), room)
 
     def _start(self, fuse: Fuse | None) -> Mortal:

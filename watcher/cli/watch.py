@@ -85,17 +85,18 @@ def _serve(settings: Settings, ended: list[str], *, until_idle: bool) -> None:
     presence.write_launcher(settings)
     database = Database(settings.database, WATCHER_BUSY_TIMEOUT)
     chosen = agent.create(settings.agent, settings.home / "agent", settings.claude_dir)
+    watch = Watch(settings, database, chosen, until_idle=until_idle, listener=_tell)
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        ended.append(signal.Signals(number).name)
+        watch.stop(ended[0])
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
     try:
-        with Watch(settings, database, chosen, until_idle=until_idle, listener=_tell) as running:
-
-            def end(number: int, _frame: FrameType | None) -> None:
-                ended.append(signal.Signals(number).name)
-                running.stop(ended[0])
-
-            signal.signal(signal.SIGTERM, end)
-            signal.signal(signal.SIGINT, end)
+        with watch:
             rebuild.Rebuild(settings, database, listener=_tell, is_stopping=lambda: bool(ended)).run()
-            running.run()
+            watch.run()
     finally:
         database.close()
 

@@ -73,7 +73,8 @@ class Database:
             # SQLite gives its -wal and -shm files the mode of the database file.
             system.make_private_file(path)
         database = cls(path, busy_timeout)
-        database.migrate()
+        if not (database._has_schema() and database.schema_is_ours()):
+            database.migrate()
         return database
 
     @classmethod
@@ -113,6 +114,11 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self._engine.dispose()
+
+    def _has_schema(self) -> bool:
+        with self.read() as connection:
+            found = connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").first()
+        return found is not None
 
     def schema_is_ours(self) -> bool:
         """Say whether the schema is this version's: another version's may have been made of it in the meantime.
@@ -166,6 +172,9 @@ class Database:
     def _prepare(self, connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # Transactions begin in `_begin`, not where the driver guesses.
         connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}")
+        # A new file is to be able to give free pages back; later it takes this no more, and waits for the write lock.
+        if connection.execute("PRAGMA page_count").fetchone() == (0,):
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")

@@ -205,7 +205,8 @@ class Watch:
             self._take_in_some()
             self._life.end_quiet()
         self._asking.go_on()
-        if self._is_due("housekeeping", HOUSEKEEPING_INTERVAL):
+        # What is not read yet must not be taken for what was forgotten.
+        if not self._backlog and self._is_due("housekeeping", HOUSEKEEPING_INTERVAL):
             self._keep_house()
         self._leave_if_idle()
         if self._backlog:
