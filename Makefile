@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # POSIX venv layout; on Windows run the same commands with .venv\Scripts.
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench soak lock clean
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("claude-mem needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)" if sys.version_info < (3, 11) else 0)'
@@ -29,6 +29,9 @@ lint: .venv/.installed  ## style, types, and which room may import which
 
 bench: .venv/.installed  ## every figure as a ratio to a baseline of the same run
 	$(BIN)/python -m benchmarks
+
+soak: .venv/.installed  ## faults by the hundred for half an hour, and the table of what was lost by them
+	$(BIN)/python -m tests.soak
 
 lock: .venv/.installed  ## resolve the dependencies anew, for every platform
 	$(BIN)/python -m pip install --quiet uv

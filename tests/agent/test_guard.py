@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -126,14 +126,20 @@ def start(tmp_path: Path) -> Iterator[Start]:
     assert launcher is not None
     started: list[subprocess.Popen[str]] = []
 
-    def make(script: str, *args: str, parent: int | None = None, shebang: str = "#!/bin/sh") -> subprocess.Popen[str]:
+    def make(
+        script: str,
+        *args: str,
+        parent: int | None = None,
+        shebang: str = "#!/bin/sh",
+        by: Sequence[str] = (),
+    ) -> subprocess.Popen[str]:
         cli = folder / "claude"
         if script:
             cli.write_text(f"{shebang}\n{script}\n")
             cli.chmod(0o755)
         variables = {"CLAUDE_MEM_PARENT": str(parent or os.getpid()), "CLAUDE_MEM_CLI": str(cli)}
         process = subprocess.Popen(
-            [launcher, *args], env=os.environ | variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [*by, launcher, *args], env=os.environ | variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         started.append(process)
         return process
@@ -179,12 +185,24 @@ def test_the_guard_holds_no_pipe_open(start: Start) -> None:
     process = start("exec >&-; sleep 10")
     assert process.stdout is not None
     assert process.stdout.read() == ""
-    assert process.poll() is None
+    assert below_of(process.pid) != []  # it was not merely the end of all
 
 
 def test_nothing_is_started_for_a_parent_that_is_dead_already(start: Start) -> None:
     process = start("echo started", parent=1)
     assert process.communicate(timeout=10)[0] == ""
+
+
+def test_the_death_of_the_parent_is_no_request(start: Start) -> None:
+    """It ends a CLI that is deaf to requests too, with what it started."""
+    by_another = ("sh", "-c", 'CLAUDE_MEM_PARENT=$$ "$0" & wait')
+    process = start("trap '' TERM; sleep 60 & echo ready; wait", by=by_another)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    below = below_of(process.pid)
+    assert len(below) == 3
+    process.kill()
+    assert_gone(below)
 
 
 def test_a_request_to_end_is_passed_on_and_ends_all(start: Start) -> None:

@@ -389,8 +389,6 @@ def test_a_full_file_system_is_only_a_delay_log_and_all(tmp_path: Path, watcher:
         watcher.projects.mkdir(parents=True)
         try:
             watcher.start()
-            with watcher.output.open("ab") as out:  # to the end of a page: the next word needs one more
-                out.write(b"-" * (-out.tell() % os.sysconf("SC_PAGE_SIZE")))
             ballast = watcher.memory / "ballast"
             fill(ballast)
             watcher.write(lines.turn(since_now(0), 1, tools=200), session=SESSIONS[0])
@@ -407,6 +405,15 @@ def test_a_full_file_system_is_only_a_delay_log_and_all(tmp_path: Path, watcher:
             assert watcher.end() == 0
         finally:
             watcher.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /dev/full")
+def test_a_log_that_takes_nothing_is_no_reason_to_end(watcher: WatcherProcess) -> None:
+    watcher.environment["CLAUDE_MEM_WATCH_EXIT_AFTER"] = "0.2"
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "watcher", "watch", "--until-idle"]
+        subprocess.run(command, env=watcher.environment, stdout=full, cwd=watcher.home, timeout=60, check=False)
+    assert [reason for _, _, reason in watcher.runs()] == ["idle"]
 
 
 def unprivileged() -> list[str]:

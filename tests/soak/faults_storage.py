@@ -12,16 +12,19 @@ from pathlib import Path
 
 import psutil
 
+from tests.soak import story
 from tests.soak.faults_watcher import play
 from tests.soak.kills import home_with
 from tests.soak.nursery import Mortal
+from tests.soak.story import Manner
 from tests.soak.table import Place, Tally
 from tests.soak.writer import Writer
 
 
 def locked(place: Place) -> Tally:
-    """Hold the write lock for up to three seconds while transcripts grow on."""
+    """Hold the write lock for up to three seconds while transcripts grow on, and hooks set their flags aside."""
     home = home_with(place.folder / "home")
+    told = story.tell(place.random.randrange(1 << 30), place.begin(), manner=Manner(by_hook=0.5))
 
     def lock(_number: int, _watcher: Mortal, writer: Writer) -> None:
         holder = threading.Thread(target=_hold, args=(home.database, place.random.uniform(0.1, 3.0)))
@@ -31,7 +34,7 @@ def locked(place: Place) -> Tally:
             time.sleep(0.05)
         holder.join()
 
-    return play(place, home, 12, lock)
+    return play(place, home, 12, lock, told=told)
 
 
 def _hold(path: Path, seconds: float) -> None:

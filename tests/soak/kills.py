@@ -35,6 +35,7 @@ BEGINNING = (
     "watcher/memory/database",
     "watcher/settings",
     "watcher/service/presence",
+    "watcher/service/",
     "watcher/cli/",
 )
 ROOMS = (
@@ -51,6 +52,10 @@ ROOMS = (
     "watcher/memory/sessions",
     "watcher/service/watch",
     "watcher/service/follow",
+    "watcher/service/listening",
+    "watcher/service/asking",
+    "watcher/memory/",
+    "watcher/service/",
 )
 # Hooks are told what to do at their time: silence and patience end nothing while a story is played.
 SETTINGS = {

@@ -36,8 +36,11 @@ def is_transcript(path: Path, projects: Path) -> bool:
 
 
 def subagents_of(transcript: Path) -> list[Path]:
-    """Return the transcripts of a session's subagents."""
-    return sorted((transcript.with_suffix("") / "subagents").glob("**/agent-*.jsonl"))
+    """Return the transcripts of a session's subagents; none where their folder cannot be looked into now."""
+    try:
+        return sorted((transcript.with_suffix("") / "subagents").glob("**/agent-*.jsonl"))
+    except PermissionError:
+        return []
 
 
 class Rescan:
