@@ -126,9 +126,7 @@ class World:
         self.rescan = Rescan(self.settings.projects, since=0, reached=reached)
         self.ingest = Ingest(self.database, self.settings.capture, **clock)
         self.digest = Digest(self.database, self.agent, self.settings, **clock)
-        self.life = Noted(
-            self.database, self.ingest, self.digest, self.settings.watch, pace=lambda: self.pace, **clock
-        )
+        self.life = Noted(self.database, self.ingest, self.digest, self.settings.watch, pace=lambda: self.pace, **clock)
         self.life.world = self
         self.must_recover = True
         self.orphans_due = self.pace

@@ -128,9 +128,12 @@ class Life(RuleBasedStateMachine):
     def delete(self, file: int) -> None:
         self.world.remove(self.world.transcripts()[file])
 
-    @rule(then=THEN)
-    def fork(self, then: str) -> None:
-        """The second session begins anew, with the history of the first."""
+    @rule(kinds=KINDS, then=THEN)
+    def fork(self, kinds: list[str], then: str) -> None:
+        """The second session begins anew, with the history of the first, of which some was not read yet."""
+        it = self.world.main[0]
+        self.world.put(it, it.content + it.torn + self.world.lines(kinds, it))
+        it.torn = b""
         self.world.fork()
         self.go_on(1, then)
 
@@ -149,8 +152,9 @@ class Life(RuleBasedStateMachine):
         words=st.sampled_from(["", "there", "not yet", "never"]),
         times=st.integers(1, 2),
         ago=st.sampled_from([0, 0, 400]),
+        hours=st.sampled_from([None, None, -6]),
     )
-    def stop_hook(self, who: int, words: str, times: int, ago: float) -> None:
+    def stop_hook(self, who: int, words: str, times: int, ago: float, hours: int | None) -> None:
         """Raise `finalize`, perhaps late or twice; what was said last may not be in the transcript yet."""
         it = self.world.main[who]
         if words == "not yet":
@@ -158,12 +162,21 @@ class Life(RuleBasedStateMachine):
         said = {"": "", "there": it.last_words, "not yet": it.last_words, "never": "Nobody wrote this."}[words]
         for _ in range(times):
             self.world.flag(SESSIONS[who], FlagKind.FINALIZE, path=it.path, ago=ago, last_assistant_message=said)
+        if hours is not None:
+            self.world.set_clock(hours)
 
-    @rule(who=WHO, times=st.integers(1, 2), ago=st.sampled_from([0, 0, 400]))
-    def session_end_hook(self, who: int, times: int, ago: float) -> None:
-        """Raise `cleanup`, perhaps late or twice."""
+    @rule(file=FILE, times=st.integers(1, 2), ago=st.sampled_from([0, 0, 400]), late=KINDS, then=THEN, last=THEN)
+    def session_end_hook(self, file: int, times: int, ago: float, late: list[str], then: str, last: str) -> None:
+        """Raise `cleanup`, perhaps late or twice; perhaps not all was written before, or is ever."""
+        it = self.world.transcripts()[file]
+        new = self.world.lines(late, it)
         for _ in range(times):
-            self.world.flag(SESSIONS[who], FlagKind.CLEANUP, path=self.world.main[who].path, ago=ago, reason="other")
+            path = self.world.main[file % 2].path
+            self.world.flag(SESSIONS[file % 2], FlagKind.CLEANUP, path=path, ago=ago, reason="other")
+        self.go_on(file, then)
+        self.world.put(it, it.content + it.torn + new)
+        it.torn = b""
+        self.go_on(file, last)
 
     @rule(kind=st.sampled_from(list(FlagKind)))
     def hook_of_a_stranger(self, kind: FlagKind) -> None:
@@ -203,11 +216,19 @@ class Life(RuleBasedStateMachine):
         """Let it die when it has made so many statements more."""
         self.world.fuse.left = statements
 
+    @rule(statements=st.integers(0, 40), looks=st.booleans())
+    def kill_it_in_a_step(self, statements: int, looks: bool) -> None:
+        self.world.fuse.left = statements
+        self.step(looks)
+
     @rule()
     def restart(self) -> None:
         self.see(self.world.restart)
 
     @rule(looks=st.booleans())
+    def let_it_step(self, looks: bool) -> None:
+        self.step(looks)
+
     def step(self, looks: bool) -> None:
         """One round of the watcher; it does not look at every file in each."""
         self.see(lambda: self.world.step(looks=looks))
@@ -215,7 +236,7 @@ class Life(RuleBasedStateMachine):
     def go_on(self, file: int, then: str) -> None:
         """Let the watcher do something before the next thing happens."""
         if then in {"step", "glance"}:
-            self.see(lambda: self.world.step(looks=then == "step"))
+            self.step(looks=then == "step")
         elif then == "read":
             self.see(lambda: self.world.read(self.world.transcripts()[file]))
 
@@ -244,3 +265,29 @@ TestLife.settings = settings(
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+
+
+def test_a_kill_at_any_statement_of_a_busy_round_costs_nothing() -> None:
+    """Both sessions have new lines, a turn of one is over, the other ends; the agent is asked about both."""
+    statement = 0
+    is_killed = True
+    while is_killed:
+        world = World()
+        try:
+            for who, it in enumerate(world.main):
+                world.put(it, world.lines(["prompt", "use", "result", "words", "end", "broken", "prompt", "use"], it))
+                world.step()
+                world.put(it, it.content + world.lines(["result", "words"], it))
+                kind = [FlagKind.FINALIZE, FlagKind.CLEANUP][who]
+                world.flag(SESSIONS[who], kind, path=it.path, last_assistant_message=it.last_words)
+            world.put(world.sides[0], world.lines(["use", "use"], world.sides[0]))
+            world.fuse.left = statement
+            is_killed = not world.alive(world.step)
+            random_model.check(world)
+            world.settle()
+            random_model.check(world)
+            random_model.check_end(world)
+        finally:
+            world.close()
+        statement += 1
+    assert statement > 50

@@ -181,13 +181,11 @@ class Rebuild:
 
     def _summarise(self) -> None:
         """Have the extractive agent digest what is due, and render what the next sessions will read."""
-        outcomes = {Outcome.DONE}
-        while outcomes == {Outcome.DONE} and not self._is_stopping():
-            due = self._digest.due()
-            outcomes = set()
-            for session_id in due:
-                outcomes.add(self._digest.ask_agent(session_id))
-                self._tell_progress(f"{len(due)} sessions to summarise")
+        for session_id in self._digest.due():
+            outcome = Outcome.DONE
+            while outcome is Outcome.DONE and not self._is_stopping():
+                outcome = self._digest.ask_agent(session_id)
+                self._tell_progress(f"summarising session {session_id}")
         with self._database.read() as connection:
             projects = recollection.projects(connection)
         for project in projects:
