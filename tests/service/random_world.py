@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from tests.service.random_model import Model, Transcript
 from tests.service.recorder import ScriptedAgent
@@ -42,19 +42,31 @@ class Fuse:
     """Kills the watcher at one of its statements or commits: what is not committed then is gone, as with SIGKILL."""
 
     def __init__(self) -> None:
-        self.left: int | None = None
+        self.left: int | None = None  # statements and commits that it still makes
+        self.writes_left: int | None = None  # or transactions that it still writes
 
     def attach(self, database: Database) -> None:
-        engine = database._engine
-        event.listen(engine, "before_cursor_execute", self._burn)
-        event.listen(engine, "commit", self._burn)
+        event.listen(database._engine, "before_cursor_execute", self._burn)
+        event.listen(database._engine, "commit", self._commit)
+
+    def put_out(self) -> None:
+        self.left = self.writes_left = None
+
+    def _commit(self, connection: Connection) -> None:
+        self._burn()
+        if self.writes_left is not None and connection.get_execution_options().get("writes"):
+            self.writes_left -= 1
+            self._check(self.writes_left)
 
     def _burn(self, *_: object) -> None:
         if self.left is not None:
             self.left -= 1
-            if self.left < 0:
-                self.left = None
-                raise Killed
+            self._check(self.left)
+
+    def _check(self, left: int) -> None:
+        if left < 0:
+            self.put_out()
+            raise Killed
 
 
 class Agent(ScriptedAgent):
@@ -133,7 +145,7 @@ class World:
 
     def restart(self) -> None:
         """Let the watcher die, and the next one begin."""
-        self.fuse.left = None
+        self.fuse.put_out()
         self.agent.meanwhile = None
         self.database.close()
         self._start()
@@ -182,7 +194,7 @@ class World:
 
     def settle(self) -> None:
         """Let the watcher do all that is left: no session, flag or tool use waits for ever, whatever the clock did."""
-        self.fuse.left = None
+        self.fuse.put_out()
         self.agent.meanwhile = None
         self.agent.faults.clear()
         self.step()

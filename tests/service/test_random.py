@@ -267,21 +267,26 @@ TestLife.settings = settings(
 )
 
 
-def test_a_kill_at_any_statement_of_a_busy_round_costs_nothing() -> None:
-    """Both sessions have new lines, a turn of one is over, the other ends; the agent is asked about both."""
-    statement = 0
+def busy_world() -> World:
+    """Return two sessions with new lines: a turn of one is over, the other ends; the agent is to be asked about both."""
+    world = World()
+    for who, it in enumerate(world.main):
+        world.put(it, world.lines(["prompt", "use", "result", "words", "end", "broken", "prompt", "use"], it))
+        world.step()
+        world.put(it, it.content + world.lines(["result", "words"], it))
+        kind = [FlagKind.FINALIZE, FlagKind.CLEANUP][who]
+        world.flag(SESSIONS[who], kind, path=it.path, last_assistant_message=it.last_words)
+    world.put(world.sides[0], world.lines(["use", "use"], world.sides[0]))
+    return world
+
+
+def test_a_kill_before_any_commit_of_a_busy_round_costs_nothing() -> None:
+    commits = 0
     is_killed = True
     while is_killed:
-        world = World()
+        world = busy_world()
         try:
-            for who, it in enumerate(world.main):
-                world.put(it, world.lines(["prompt", "use", "result", "words", "end", "broken", "prompt", "use"], it))
-                world.step()
-                world.put(it, it.content + world.lines(["result", "words"], it))
-                kind = [FlagKind.FINALIZE, FlagKind.CLEANUP][who]
-                world.flag(SESSIONS[who], kind, path=it.path, last_assistant_message=it.last_words)
-            world.put(world.sides[0], world.lines(["use", "use"], world.sides[0]))
-            world.fuse.left = statement
+            world.fuse.writes_left = commits
             is_killed = not world.alive(world.step)
             random_model.check(world)
             world.settle()
@@ -289,5 +294,5 @@ def test_a_kill_at_any_statement_of_a_busy_round_costs_nothing() -> None:
             random_model.check_end(world)
         finally:
             world.close()
-        statement += 1
-    assert statement > 50
+        commits += 1
+    assert commits > 8

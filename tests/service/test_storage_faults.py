@@ -475,7 +475,8 @@ for line in sys.argv[1:]:
 print(json.dumps(told))
 """
 READING = ["status", "context --project /home/dev/api"]
-WRITING = ["cleanup-sessions", f"replay {FIXTURES / 'ordinary'}", "watch", "install"]
+INSTALL = "install"  # writes only where there is something to bring up to date
+WRITING = ["cleanup-sessions", f"replay {FIXTURES / 'ordinary'}", "watch"]
 
 
 def run_commands(
@@ -502,8 +503,8 @@ def test_commands_say_that_the_database_is_locked(memory: Settings) -> None:
     with closing(sqlite3.connect(memory.database, isolation_level=None)) as holder:
         holder.execute("UPDATE sdk_sessions SET status = 'active'")  # something for all of them to do
         holder.execute("BEGIN IMMEDIATE")
-        told = run_commands(memory, *READING, *WRITING)
-    assert {told[command][0] for command in READING} == {0}
+        told = run_commands(memory, *READING, *WRITING, INSTALL)
+    assert {told[command][0] for command in (*READING, INSTALL)} == {0}
     for command in WRITING:
         assert told[command][0] == 1, told[command]
         assert is_told(told[command][1], "locked by another process", "again in a moment"), told[command]
@@ -513,7 +514,7 @@ def test_commands_say_that_all_of_the_database_is_locked(memory: Settings) -> No
     with closing(sqlite3.connect(memory.database, isolation_level=None)) as holder:
         holder.execute("PRAGMA locking_mode = EXCLUSIVE")
         holder.execute("BEGIN EXCLUSIVE")
-        told = run_commands(memory, *READING, *WRITING)
+        told = run_commands(memory, *READING, *WRITING, INSTALL)
     for code, said in told.values():
         assert code == 1
         assert is_told(said, "locked by another process", "again in a moment"), said
@@ -533,7 +534,7 @@ def test_commands_say_that_the_database_is_newer(memory: Settings) -> None:
     with closing(sqlite3.connect(memory.database)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'ffff'")
         connection.commit()
-    for command, (code, said) in run_commands(memory, *READING, *WRITING, "watch --background").items():
+    for command, (code, said) in run_commands(memory, *READING, *WRITING, INSTALL, "watch --background").items():
         assert code == 1, command
         assert is_told(said, "written by a newer claude-mem", "upgrade claude-mem"), command
 
@@ -541,7 +542,7 @@ def test_commands_say_that_the_database_is_newer(memory: Settings) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
 def test_commands_say_that_nothing_can_be_written(memory: Settings) -> None:
     with read_only(memory.database.parent):
-        told = run_commands(memory, *READING, *WRITING, prefix=tuple(unprivileged()))
+        told = run_commands(memory, *READING, *WRITING, INSTALL, prefix=tuple(unprivileged()))
     for command, (code, said) in told.items():
         assert code == 1, command
         assert is_told(said, "cannot be (opened|written)", r"(permissions|writable)"), said
