@@ -95,7 +95,7 @@ def _serve(settings: Settings, ended: list[str], *, until_idle: bool) -> None:
     signal.signal(signal.SIGINT, end)
     try:
         with watch:
-            rebuild.Rebuild(settings, database, listener=_tell, is_stopping=lambda: bool(ended)).run()
+            rebuild.Rebuild(settings, database, listener=_tell, is_stopping=lambda: bool(ended), beat=watch.beat).run()
             watch.run()
     finally:
         database.close()

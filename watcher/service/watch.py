@@ -152,6 +152,11 @@ class Watch:
         self._stop_reason = reason
         self._listening.wake()
 
+    def beat(self) -> None:
+        """Write down that this watcher still works."""
+        with self._database.write() as connection:
+            watchers.beat(connection, self._id, now=self._clock())
+
     def is_done(self) -> bool:
         """Say whether no flag is up and no agent is to be asked: all that was taken in is digested."""
         with self._database.read() as connection:
@@ -187,8 +192,7 @@ class Watch:
         """Do all that is due, a bounded part of each; return for how long nothing else will be (seconds)."""
         interval = self._settings.watch
         if self._is_due("beat", HEARTBEAT):
-            with self._database.write() as connection:
-                watchers.beat(connection, self._id, now=self._clock())
+            self.beat()
         if self._is_due("discovery", self._listening.rescan_interval):
             self._discover()
         self._take_in_some()
