@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -25,11 +23,12 @@ from watcher.service import aside
 from watcher.service.asking import Asking
 from watcher.service.digest import Digest
 from watcher.service.events import Clock, Event, EventKind, Listener, Pace, now
-from watcher.service.follow import Backlog, Rescan, is_transcript, subagents_of
+from watcher.service.follow import Rescan
 from watcher.service.housekeeping import Housekeeping
-from watcher.service.ingest import Ingest, source_of
+from watcher.service.ingest import Ingest
 from watcher.service.lifecycle import Lifecycle
 from watcher.service.listening import Listening
+from watcher.service.reading import Reading
 from watcher.settings import Settings
 
 HEARTBEAT = 5.0  # seconds
@@ -39,9 +38,7 @@ DATABASE_PAUSE = 1.0  # seconds before trying again what the database refused
 CLOSING_POLL = 0.02  # seconds between two looks for the last words of a turn
 LOCK_WAIT = 1.0  # seconds to wait for the lock: a hook that looks whether it is held holds it for a moment
 YOUNG = 3600  # seconds: what was written this long before the first watcher ever ran is taken in too
-HOT_FOR = 600_000  # milliseconds after its last activity that a session's transcripts are looked at each second
 SLICE_SIZE = 16 << 20  # bytes of one transcript that are taken in before flags, signals and others have their turn
-SLICE_TIME = 0.25  # seconds of taking in, likewise
 
 
 class AlreadyRunningError(ClaudeMemError):
@@ -77,7 +74,6 @@ class Watch:
         self._pace = pace
         self._lock = system.lock(settings.lock)
         self._listening = Listening(settings, listener=self._hear, clock=clock)
-        self._backlog = Backlog()
         self._stop_reason = ""
         self._busy_at = pace()
         self._trouble = ""  # with the database, as it was last told
@@ -107,7 +103,7 @@ class Watch:
             begun = watchers.first_start(connection) or self._clock()
             reached = checkpoints.reached(connection)
         since = begun - YOUNG * 1000 if self._since is None else self._since
-        self._rescan = Rescan(self._settings.projects, since=since, reached=reached)
+        rescan = Rescan(self._settings.projects, since=since, reached=reached)
         hear, clock, pace = self._hear, self._clock, self._pace
         self._housekeeping = Housekeeping(self._database, self._settings, listener=self._listener, clock=clock)
         since = max(since, self._housekeeping.horizon)
@@ -122,6 +118,9 @@ class Watch:
             listener=hear,
             clock=clock,
             pace=pace,
+        )
+        self._reading = Reading(
+            self._settings.projects, self._database, self._life, rescan, self._listening, clock=clock, pace=pace
         )
         retry_pause = self._settings.agent.retry_pause
         self._asking = Asking(
@@ -162,7 +161,7 @@ class Watch:
         with self._database.read() as connection:
             if sessions.raised_flags(connection):
                 return False
-        return not self._backlog and not self._asking and not self._digest.due()
+        return not self._reading and not self._asking and not self._digest.due()
 
     def run(self) -> None:
         """Serve until asked to stop or, where wanted, until nothing has happened for long.
@@ -175,7 +174,7 @@ class Watch:
         self._must_recover = True
         pause = 0.0
         while not self._stop_reason:
-            self._backlog.add(self._hinted(self._listening.wait(pause)), are_fresh=True)
+            self._reading.hear(pause)
             try:
                 pause = self._step()
             except DamagedError:
@@ -194,8 +193,11 @@ class Watch:
         if self._is_due("beat", HEARTBEAT):
             self.beat()
         if self._is_due("discovery", self._listening.rescan_interval):
-            self._discover()
-        self._take_in_some()
+            if not self._database.schema_is_ours():
+                self._stop_reason = "another version of claude-mem has taken over"
+                return 0.0
+            self._reading.look_everywhere()
+        self._reading.go_on(self._is_stopping)
         if self._is_due("flags aside", interval.scan_interval):
             aside.raise_flags(self._database, self._settings.flags_aside, self._hear)
         waiting = self._life.handle_flags()
@@ -205,15 +207,15 @@ class Watch:
         if self._is_due("orphans", ORPHANS_INTERVAL):
             self._life.end_orphans(interval.orphan_session)
         if self._is_due("scan", interval.scan_interval):
-            self._backlog.add(self._rescan.changed(self._hot()), are_fresh=True)
-            self._take_in_some()
+            self._reading.look_at_the_active()
+            self._reading.go_on(self._is_stopping)
             self._life.end_quiet()
         self._asking.go_on()
         # What is not read yet must not be taken for what was forgotten.
-        if not self._backlog and self._is_due("housekeeping", HOUSEKEEPING_INTERVAL):
+        if not self._reading and self._is_due("housekeeping", HOUSEKEEPING_INTERVAL):
             self._keep_house()
         self._leave_if_idle()
-        if self._backlog:
+        if self._reading:
             return 0.0
         rest = min(self._due.values()) - self._pace()
         return CLOSING_POLL if waiting else max(CLOSING_POLL, rest)
@@ -226,73 +228,18 @@ class Watch:
         self._due[what] = moment + interval
         return True
 
-    def _hinted(self, paths: Iterable[str]) -> list[Path]:
-        """Return the transcripts among the paths of which something was heard, subagents last."""
-        heard = [path for path in map(Path, filter(None, paths)) if is_transcript(path, self._settings.projects)]
-        return list(self._rescan.changed(sorted(heard, key=lambda path: (path.name.startswith("agent-"), path))))
-
-    def _hot(self) -> list[Path]:
-        """Return the transcripts of the sessions that are at work."""
-        with self._database.read() as connection:
-            active = sessions.active(connection)
-        paths = []
-        for session in active:
-            if session.transcript_path and self._clock() - session.last_activity_at < HOT_FOR:
-                transcript = Path(session.transcript_path)
-                paths += [transcript, *subagents_of(transcript)]
-        return paths
-
-    def _discover(self) -> None:
-        """Look at every transcript there is, and listen to where hooks and Claude Code write."""
-        if not self._database.schema_is_ours():
-            self._stop_reason = "another version of claude-mem has taken over"
-            return
-        begun = self._pace()
-        found = list(self._rescan.discover())
-        self._backlog.add(found, are_fresh=False)
-        self._listening.look_after(found, took=self._pace() - begun)
-        unreadable = {**self._rescan.unreadable, **self._life.unreadable}
-        with self._database.write() as connection:
-            self._listening.write_condition(connection)
-            if unreadable:
-                path, why = next(iter(unreadable.items()))
-                more = f" and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
-                conditions.put(
-                    connection,
-                    conditions.TRANSCRIPTS,
-                    "unreadable",
-                    f"cannot read {path}{more}: {why}",
-                    hint=f"ls -l {path}",
-                    now=self._clock(),
-                )
-            else:
-                conditions.clear(connection, conditions.TRANSCRIPTS)
-
-    def _take_in_some(self) -> None:
-        """Take in what waits, for a moment; one that cannot be read now is looked at again later."""
-        until = self._pace() + SLICE_TIME
-        while not self._stop_reason and (path := self._backlog.first()) is not None:
-            taken = self._life.take_in(path)
-            if taken is not None and taken.has_more:
-                self._backlog.put_back(path)
-            else:
-                self._backlog.done(path)
-            if taken is None:
-                self._rescan.forget(path)
-            elif taken.turn_ends or taken.prompts:
-                self._life.finalize(source_of(path).session_id)
-            if self._pace() >= until:
-                break
+    def _is_stopping(self) -> bool:
+        return bool(self._stop_reason)
 
     def _keep_house(self) -> None:
         """Forget what is too old or too much; what was forgotten is not taken in again."""
         with self._database.read() as connection:
             is_idle = not sessions.active(connection)
-        self._housekeeping.step(is_idle=is_idle and not self._backlog and not self._asking)
+        self._housekeeping.step(is_idle=is_idle and not self._reading and not self._asking)
         self._ingest.since = max(self._ingest.since, self._housekeeping.horizon)
 
     def _leave_if_idle(self) -> None:
-        if not self._until_idle or self._asking or self._backlog:
+        if not self._until_idle or self._asking or self._reading:
             return
         with self._database.read() as connection:
             if sessions.active(connection):
