@@ -10,13 +10,15 @@ import re
 
 KEEP = 16 << 10  # bytes kept of either end of a long string
 LIMIT = 4 << 20  # bytes made of a line: one of millions of short strings is cut off there, and so is broken
+# Bytes looked at in one go: a pattern remembers each escape it has passed, at 70 bytes. It could be told not to, but
+# what tells it so goes wrong in Python before 3.11.5.
+BLOCK = 64 << 10
 TORN = 12  # bytes, of the longest character: two escapes
 
-# Possessive: a pattern that may step back remembers every escape it has passed, at 70 bytes each.
-_INSIDE = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)  # of a string, up to its end or to half an escape
-_WHOLE = re.compile(rb"[^\\]*+(?:\\(?:u[0-9a-fA-F]{4}|[^u]|u(?=.{4}))[^\\]*+)*+", re.DOTALL)  # up to half an escape
+_INSIDE = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)  # of a string, up to its end or to half an escape
+_WHOLE = re.compile(rb"[^\\]*(?:\\(?:u[0-9a-fA-F]{4}|[^u]|u(?=.{4}))[^\\]*)*", re.DOTALL)  # up to half an escape
 
-_SHORT = re.compile(rb'(?:[^"\0]*+"[^"\\]{0,1000}+")++')  # short strings and what is before each, all at once
+_SHORT = re.compile(rb'(?:[^"\0]*"[^"\\]{0,1000}")+')  # short strings and what is before each, all at once
 _SECOND_HALF = re.compile(rb"\\u[dD][c-fC-F]")  # of a character that is escaped in two halves
 
 
@@ -31,11 +33,12 @@ class Shortened:
 
     def feed(self, piece: bytes) -> None:
         """Take the next piece in."""
-        data = self._unread + piece
-        self._unread = b""
-        at = 0
-        while at < len(data) and self._size < LIMIT:
-            at = self._outside(data, at) if self._string is None else self._inside(data, at, self._string)
+        for start in range(0, len(piece), BLOCK):
+            data = self._unread + piece[start : start + BLOCK]
+            self._unread = b""
+            at = 0
+            while at < len(data) and self._size < LIMIT:
+                at = self._outside(data, at) if self._string is None else self._inside(data, at, self._string)
 
     def line(self) -> bytes:
         """Return what was made of the line."""
