@@ -245,3 +245,15 @@ def test_flags_and_others_have_their_turn_while_a_large_transcript_comes_in(watc
     watcher.wait_for_rows("SELECT request FROM session_summaries", [("Do number 1",)])
     ((offset,),) = watcher.rows(query)
     assert offset < path.stat().st_size
+
+
+def test_a_watcher_leaves_once_a_newer_version_has_changed_the_database(watcher: WatcherProcess) -> None:
+    watcher.environment["CLAUDE_MEM_WATCH_DISCOVER_INTERVAL"] = "0.2"
+    watcher.start()
+    with closing(sqlite3.connect(watcher.memory / "data" / "claude-mem.db", timeout=10)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'ffff'")
+    assert watcher.wait() == 0
+    assert watcher.runs()[0][2] == "another version of claude-mem has taken over"
+    finished = watcher.run("watch")
+    assert finished.returncode == 1
+    assert "upgrade claude-mem" in finished.stderr
