@@ -8,34 +8,21 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-
-from watcher import system
 from watcher.memory import records, sessions, turns
 from watcher.memory.database import Database, DatabaseError
 from watcher.memory.models import FlagKind, SessionStatus
 from watcher.memory.sessions import RaisedFlag, Session
+from watcher.service.claims import Claims
 from watcher.service.digest import Digest
 from watcher.service.events import Clock, Event, EventKind, Listener, Pace, now
 from watcher.service.follow import subagents_of
 from watcher.service.ingest import Ingest, closing_words
 from watcher.settings import WatchSettings
 
-GONE_AFTER = 60_000  # milliseconds of silence before a session that no process claims counts as gone
 AHEAD = 60_000  # milliseconds that a time may lie ahead of the clock, before the clock must have been set back
 ENDS_AT_ONCE = 50  # sessions ended in a row, before something else has its turn
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """What a process says of itself in the file that lives as long as it."""
-
-    pid: int
-    started_at: int  # epoch
-    updated_at: int  # epoch
 
 
 class Lifecycle:
@@ -142,11 +129,11 @@ class Lifecycle:
                     sessions.bring_back(connection, session.session_id, now=moment, prompted_by=moment)
                     turns.bring_back(connection, session.session_id, to=moment)
             return  # the clock was set back; from now on their silence can be told again
-        claims = _Claims()
+        claims = Claims()
         ended = 0
         for session in active:
             silence = moment - session.last_activity_at
-            reason = sessions.PROCESS_GONE if self._is_gone(session, silence, claims) else ""
+            reason = sessions.PROCESS_GONE if claims.is_gone(session, silence) else ""
             if not reason and silence >= self._settings.idle_session * 1000:
                 reason = sessions.IDLE
             if reason and ended < ENDS_AT_ONCE:
@@ -267,23 +254,6 @@ class Lifecycle:
             known = sessions.session(connection, flag.session_id)
         return Path(known.transcript_path) if known and known.transcript_path else None
 
-    def _is_gone(self, session: Session, silence: int, known: _Claims) -> bool:
-        """Say whether the process that wrote a session has ended.
-
-        Claude Code keeps `<config>/sessions/<pid>.json` while it lives, in the terminal and in `-p`; a kill leaves
-        the file behind with a pid that is nobody's, or somebody else's.
-        """
-        if not session.transcript_path:
-            return False
-        folder = Path(session.transcript_path).parent.parent.parent / "sessions"
-        claims = known.of(folder, session.session_id)
-        if any(system.process_is_alive(claim.pid, claim.started_at) for claim in claims):
-            return False
-        # What was left behind by an earlier process, killed long before the last line, says nothing of this one.
-        if any(claim.updated_at + GONE_AFTER >= session.last_activity_at for claim in claims):
-            return True
-        return folder.is_dir() and silence >= GONE_AFTER
-
     def _tell_finalized(self, session_id: str, stored: int) -> None:
         if stored:
             text = "provisional summary and context are readable"
@@ -297,31 +267,3 @@ def _not_ended(known: Session | None) -> str:
     if known is None:
         return "unknown session"
     return "goes on" if known.status is SessionStatus.ACTIVE else "was over already"
-
-
-class _Claims:
-    """Which process says of itself that it writes which session; each folder is read once."""
-
-    def __init__(self) -> None:
-        self._read: dict[Path, dict[str, list[_Claim]]] = {}
-
-    def of(self, folder: Path, session_id: str) -> list[_Claim]:
-        """Return the processes that say they write a session."""
-        if folder not in self._read:
-            self._read[folder] = _claims(folder)
-        return self._read[folder].get(session_id, [])
-
-
-def _claims(folder: Path) -> dict[str, list[_Claim]]:
-    claims: dict[str, list[_Claim]] = {}
-    for path in folder.glob("*.json"):
-        try:
-            said = orjson.loads(path.read_bytes())
-        except (OSError, orjson.JSONDecodeError):
-            continue  # It is being written, or just went; the next look tells.
-        if isinstance(said, dict) and isinstance(said.get("sessionId"), str) and isinstance(said.get("pid"), int):
-            started, updated = said.get("startedAt"), said.get("updatedAt")
-            started_at = started if isinstance(started, int) else sys.maxsize
-            claim = _Claim(said["pid"], started_at, updated if isinstance(updated, int) else started_at)
-            claims.setdefault(said["sessionId"], []).append(claim)
-    return claims
