@@ -18,6 +18,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from watcher import resources
+from watcher.memory import schema
 from watcher.memory.database import (
     DamagedError,
     Database,
@@ -74,9 +75,42 @@ def test_pragmas(database: Database) -> None:
     hasty.close()
 
 
-def test_the_migrations_make_what_the_models_say(database: Database) -> None:
-    with database.read() as connection:
+def shape(path: Path) -> dict[str, object]:
+    """Return all that makes up a schema: columns with their defaults, keys, indexes, foreign keys, by table."""
+    found: dict[str, object] = {}
+    with closing(sqlite3.connect(path)) as connection:
+        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            for pragma_ in ("table_xinfo", "index_list", "foreign_key_list"):
+                rows = connection.execute(f"PRAGMA {pragma_}('{table}')").fetchall()
+                # The order of columns, and the number that is given to an index or key, is of no account.
+                found[f"{pragma_} {table}"] = sorted(repr(row[1:]) for row in rows)
+        indexes = connection.execute("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index'").fetchall()
+        for name, table, sql in indexes:
+            columns = connection.execute(f"PRAGMA index_xinfo('{name}')").fetchall()
+            found[f"index {table} {name}"] = ([column[2] for column in columns], " ".join((sql or "").split()))
+    return found
+
+
+def test_a_new_database_is_what_the_migrations_make(database: Database, tmp_path: Path) -> None:
+    migrated = Database(tmp_path / "migrated.db")
+    with migrated.write() as connection:
+        schema._migrate(connection, migrated.path)
+    with migrated.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    migrated.close()
+    assert shape(database.path) == shape(migrated.path)
+
+
+def test_a_new_database_needs_no_alembic(tmp_path: Path) -> None:
+    made = f"""
+import sys
+from pathlib import Path
+from watcher.memory.database import Database
+for _ in range(2):
+    Database.create(Path({str(tmp_path / "home" / "data" / "claude-mem.db")!r})).close()
+assert "alembic" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-P", "-c", made], check=True, timeout=60)
 
 
 def test_migrations_have_dated_names_and_one_head() -> None:

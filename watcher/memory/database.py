@@ -1,23 +1,22 @@
-"""Owns the database file: opening it, its pragmas, its transactions and its schema.
+"""Owns the database file: opening it, its pragmas and its transactions.
 
 What only SQLite can do stays here and in the hooks.
 """
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
 from sqlalchemy import URL, ColumnElement, Connection, create_engine, event, func
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import InstrumentedAttribute
 
-from watcher import resources, system
+from watcher import system
+from watcher.memory import schema
 from watcher.memory.faults import (
     DamagedError,
     DatabaseBusyError,
@@ -73,7 +72,9 @@ class Database:
             # SQLite gives its -wal and -shm files the mode of the database file.
             system.make_private_file(path)
         database = cls(path, busy_timeout)
-        if not (database._has_schema() and database.schema_is_ours()):
+        with database.read() as connection:
+            is_current = schema.is_there(connection) and schema.is_ours(connection)
+        if not is_current:
             database.migrate()
         return database
 
@@ -115,11 +116,6 @@ class Database:
         """Close every pooled connection."""
         self._engine.dispose()
 
-    def _has_schema(self) -> bool:
-        with self.read() as connection:
-            found = connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").first()
-        return found is not None
-
     def schema_is_ours(self) -> bool:
         """Say whether the schema is this version's: another version's may have been made of it in the meantime.
 
@@ -131,7 +127,7 @@ class Database:
         fresh = Database(self.path, self._busy_timeout)
         try:
             with fresh.read() as connection:
-                return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == _head()
+                return schema.is_ours(connection)
         finally:
             fresh.close()
 
@@ -141,21 +137,8 @@ class Database:
         Raises:
             DatabaseError: a newer version of the program has been here.
         """
-        from alembic import command  # here: a tenth of a second that only this needs
-        from alembic.config import Config
-        from alembic.util import CommandError
-
-        config = Config()
-        config.set_main_option("script_location", str(resources.migrations()).replace("%", "%%"))
         with self.write() as connection:
-            config.attributes["connection"] = connection
-            try:
-                command.upgrade(config, "head")
-            except CommandError as error:
-                raise DatabaseError(
-                    f"{self.path} was written by a newer claude-mem ({error})",
-                    hint="upgrade claude-mem, or point CLAUDE_MEM_HOME at another folder",
-                ) from error
+            schema.bring_up_to_date(connection, self.path)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -199,19 +182,3 @@ def greatest(column: InstrumentedAttribute[int], value: int) -> ColumnElement[in
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-@cache
-def _head() -> str:
-    """Return the newest schema that this version knows.
-
-    It is read once, since an upgrade changes the files under a running process, and without Alembic, whose import
-    takes a tenth of a second.
-    """
-    files = (resources.migrations() / "versions").glob("*.py")
-    texts = "\n".join(path.read_text(encoding="utf-8") for path in files)
-    revisions, earlier = (
-        set(re.findall(rf'^{name} = "(\w+)"', texts, re.MULTILINE)) for name in ("revision", "down_revision")
-    )
-    (head,) = revisions - earlier
-    return str(head)
