@@ -88,6 +88,17 @@ def test_a_subagents_tool_uses_belong_to_the_prompt_before(recorder: Recorder) -
     assert recorder.rows("SELECT closing_text FROM user_prompts") == [("",), ("",)]
 
 
+def test_a_subagents_tool_uses_read_before_their_prompt_belong_to_it_all_the_same(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "One"))
+    side = recorder.transcript.with_suffix("") / "subagents" / "agent-a1.jsonl"
+    recorder.write(lines.tool_use(100, "early"), lines.tool_use(1100, "late"), path=side)
+    recorder.ingest.take_in(side)
+    recorder.ingest.take_in(recorder.transcript)
+    recorder.write(lines.prompt(1000, "Two"))
+    recorder.ingest.take_in(recorder.transcript)
+    assert recorder.rows("SELECT tool_use_id, prompt_number FROM tool_uses ORDER BY id") == [("early", 1), ("late", 2)]
+
+
 def test_skipped_tools_are_kept_by_name_only(recorder: Recorder) -> None:
     recorder.write(lines.prompt(0, "Go"), lines.tool_use(1, "t", "TodoWrite", todos="x"), lines.tool_result(2, "t"))
     recorder.ingest.take_in(recorder.transcript)

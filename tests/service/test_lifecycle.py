@@ -135,6 +135,13 @@ def test_an_end_that_was_overtaken_by_a_prompt_ends_nothing(recorder: Recorder) 
     assert recorder.rows("SELECT outcome FROM flags") == [("goes on",)]
 
 
+def test_an_end_that_was_overtaken_by_a_prompt_ends_its_turn(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "Go"), lines.prompt(3000, "Resumed"))
+    recorder.flag(FlagKind.CLEANUP, 2000, reason="other")
+    recorder.life.handle_flags()
+    assert recorder.rows("SELECT ended_at_epoch FROM user_prompts ORDER BY id") == [(BEGIN + 2000,), (None,)]
+
+
 def test_without_hooks_the_transcripts_turn_end_finalizes(recorder: Recorder) -> None:
     recorder.write(lines.turn(0, 1))
     recorder.life.follow(recorder.transcript)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Executable, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, bindparam, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from watcher.memory.database import greatest, insert, iso
@@ -145,10 +145,11 @@ def take_in(connection: Connection, source: Source, records: Sequence[Record], *
         _ensure_session(connection, source, begun_at)
     starts = _prompt_starts(connection, source.session_id)
     gathered = _Pass(source, _known_prompts(connection, records), last_number=len(starts), number=len(starts))
+    in_order = sorted(starts)
     for record in records:
         if source.agent_id:
             # A subagent's work belongs to the prompt that its session had been given last.
-            gathered.number = bisect_right(starts, record.at)
+            gathered.number = bisect_right(in_order, record.at)
         gathered.add(record)
     taken = Taken(
         prompts=_execute(connection, _INSERT_PROMPTS, gathered.prompts),
@@ -158,6 +159,8 @@ def take_in(connection: Connection, source: Source, records: Sequence[Record], *
     )
     if not source.agent_id:
         _write_turns(connection, source.session_id, gathered.turns, now=now)
+    if taken.prompts:
+        _attribute_anew(connection, source.session_id)
     _touch_session(connection, gathered, taken, now=now)
     return taken
 
@@ -200,6 +203,22 @@ def _known_prompts(connection: Connection, records: Iterable[Record]) -> dict[st
     known = select(UserPrompt.uuid, UserPrompt.session_id, UserPrompt.prompt_number)
     rows = connection.execute(known.where(UserPrompt.uuid.in_(uuids)))
     return {uuid: (session_id, number) for uuid, session_id, number in rows}
+
+
+def _attribute_anew(connection: Connection, session_id: str) -> None:
+    """Let the work of subagents belong to the prompt before it: their transcripts may be read before the prompt is."""
+    prompts_before = (
+        select(func.count())
+        .where(UserPrompt.session_id == session_id, UserPrompt.created_at_epoch <= ToolUse.created_at_epoch)
+        .correlate(ToolUse)
+        .scalar_subquery()
+    )
+    of_subagents = (ToolUse.session_id == session_id, ToolUse.agent_id != "")
+    connection.execute(
+        update(ToolUse)
+        .where(*of_subagents, ToolUse.prompt_number != prompts_before)
+        .values(prompt_number=prompts_before)
+    )
 
 
 def _prompt_row(source: Source, record: PromptRecord, number: int) -> _Row:

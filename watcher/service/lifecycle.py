@@ -183,9 +183,10 @@ class Lifecycle:
             known = sessions.session(connection, session_id)
             status = None
             stored = 0
+            if known is not None:
+                turns.end_last_turn(connection, session_id, at)  # also where the next prompt is already there
             if known is not None and known.last_prompt_at <= at:
                 turns.close_open_tool_uses(connection, session_id)
-                turns.end_last_turn(connection, session_id, at)
                 stored = self._digest.summarise(connection, session_id, is_ending=True)
                 status = sessions.complete(connection, session_id, at=at, reason=reason, is_orphan=is_orphan)
             if flag is not None:
