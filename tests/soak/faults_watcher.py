@@ -70,7 +70,7 @@ def _killed(place: Place, kill: Callable[[Kills, int], Difference]) -> Tally:
         tally += Tally(
             lost=len(difference.missing),
             duplicated=len(difference.unexpected),
-            told=[f"{difference}\n" + "\n".join(killed.told)],
+            told=["\n".join([str(difference), *killed.told, *killed.home.troubles()])],
         )
     tally.told += [f"a watcher ended by itself: {how}" for how in killed.failed_starts]
     return tally

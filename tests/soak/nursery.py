@@ -48,6 +48,11 @@ class Home:
         path = self.folder / "watch.out"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
+    def troubles(self) -> list[str]:
+        """Return what its watchers have complained of, the last first."""
+        lines = self.log().splitlines()
+        return [line for line in reversed(lines) if "  trouble  " in line or "crashed" in line][:40]
+
     def burnt(self) -> list[str]:
         """Return the lines at which watchers have killed themselves, one a kill."""
         path = self.folder / "burnt"

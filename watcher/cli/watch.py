@@ -55,16 +55,22 @@ def watch(
 def _run(settings: Settings, *, until_idle: bool) -> None:
     from watcher.memory.database import DamagedError
     from watcher.service import presence, rebuild
+    from watcher.service.events import Event, EventKind
     from watcher.service.watch import AlreadyRunningError
 
     presence.check_locks(settings)
     ended: list[str] = []
+    was_doubted = False
     try:
         while not ended:
             try:
                 _serve(settings, ended, until_idle=until_idle)
             except DamagedError as error:
-                rebuild.put_aside(settings, str(error), listener=_tell)
+                if not was_doubted and rebuild.is_sound(settings):
+                    was_doubted = True
+                    _tell(Event(EventKind.TROUBLE, f"{error}; looked over, it is sound: going on"))
+                else:
+                    rebuild.put_aside(settings, str(error), listener=_tell)
             else:
                 return
     except AlreadyRunningError:

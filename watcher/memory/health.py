@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -19,7 +20,6 @@ from watcher.memory.models import BrokenLine, Delivery, Flag, ToolUse, ToolUseSt
 
 BUSY_TIMEOUT = 1.0  # seconds to wait for another process that keeps the whole database for itself
 _STEPS = 10_000  # of SQLite's machine between two looks at the clock
-_WAL = b"\x02\x02"  # bytes 18 and 19 of a database in WAL mode
 
 
 class Schema(Enum):
@@ -60,7 +60,7 @@ class BrokenPlace:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Connection]:
-    """Open a database for looking alone: nothing is written to it, and no file is left beside it.
+    """Open a database for looking alone: nothing is written to it. Its locks are kept to, for a writer may be at work.
 
     Raises:
         DatabaseError: it is missing, damaged, locked, or may not be read.
@@ -69,9 +69,10 @@ def opened(path: Path) -> Iterator[Connection]:
         is_there = path.is_file() and path.stat().st_size > 0
     if not is_there:
         raise DatabaseError(f"no memory yet: {path} does not exist", hint="claude-mem install")
-    # A reader makes the files of the write-ahead log, and leaves them; where there are none, nobody writes.
-    log = path.with_name(f"{path.name}-wal")
-    uri = f"{path.as_uri()}?mode=ro{'' if log.exists() else '&immutable=1'}"
+    uri = f"{path.as_uri()}?mode=ro"
+    # A reader needs the files of the write-ahead log, and makes them; where it may not, nobody writes either.
+    if not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
+        uri += "&immutable=1"
     engine = create_engine(
         "sqlite://",
         creator=lambda: sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None),
@@ -81,10 +82,9 @@ def opened(path: Path) -> Iterator[Connection]:
         yield connection
 
 
-def has_log(path: Path) -> bool:
+def has_log(connection: Connection) -> bool:
     """Say whether a database keeps a write-ahead log, without which readers and the writer wait for each other."""
-    with path.open("rb") as file:
-        return file.read(20)[18:] == _WAL
+    return connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
 
 
 def problems(connection: Connection, seconds: float) -> list[str] | None:

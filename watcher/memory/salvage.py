@@ -55,10 +55,18 @@ def put_aside(path: Path, folder: Path) -> None:
             if time.monotonic() >= deadline:
                 raise DatabaseBusyError(f"{path} is damaged, and in use", hint="end what uses it, then try again")
             time.sleep(0.05)
-        # The log first: beside a missing database it would be taken for the next one's.
-        for name in (f"{path.name}-wal", f"{path.name}-shm", path.name):
-            with suppress(FileNotFoundError):
-                path.with_name(name).rename(folder / name)
+        path.rename(folder / path.name)
+    put_rest_aside(path, folder)
+
+
+def put_rest_aside(path: Path, folder: Path) -> None:
+    """Move what belongs to a database that is put aside: without its log it would be damaged all the more.
+
+    Left beside the next database, the log would be taken for that one's.
+    """
+    for name in (f"{path.name}-wal", f"{path.name}-shm"):
+        with of_files(path), suppress(FileNotFoundError):
+            path.with_name(name).rename(folder / name)
 
 
 def save(old: Path, connection: Connection, has_transcript: Callable[[str], bool], *, now: int) -> Saved:

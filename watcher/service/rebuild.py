@@ -29,6 +29,7 @@ from watcher.service.watch import YOUNG
 from watcher.settings import Settings
 
 CHECK_TIME = 5.0  # seconds
+LONG_CHECK_TIME = 60.0  # seconds
 LOCK_WAIT = 1.0  # seconds to wait for the watcher's lock
 MOST_IN_A_DAY = 3  # databases put aside; above it something else is broken, and each one takes its room
 PROGRESS = 2.0  # seconds between two words about how far it is
@@ -44,22 +45,41 @@ def create(settings: Settings) -> None:
         DatabaseError: it cannot be had; damaged, where it is empty although there was a memory.
     """
     database = settings.database
+    if not database.exists():
+        for folder in sorted(database.parent.glob("damaged-*")):
+            if (folder / _UNDER_WAY).exists() and (folder / database.name).exists():
+                salvage.put_rest_aside(database, folder)
     # Hooks know the launcher only once there is a memory.
     if settings.launcher.exists() and database.is_file() and database.stat().st_size == 0:
         raise damaged(database, "the file is empty")
     Database.create(database).close()
 
 
-def check(settings: Settings) -> None:
+def check(settings: Settings, seconds: float = CHECK_TIME) -> None:
     """Look the whole database over, for some seconds at most.
 
     Raises:
         DatabaseError: it is damaged, or cannot be read.
     """
-    with health.opened(settings.database) as connection:
-        found = health.problems(connection, CHECK_TIME)
+    database = Database(settings.database)
+    try:
+        with database.read() as connection:
+            found = health.problems(connection, seconds)
+    finally:
+        database.close()
     if found:
         raise damaged(settings.database, found[0])
+
+
+def is_sound(settings: Settings) -> bool:
+    """Say whether a database that seemed damaged is found to be whole: nothing is put aside on one word."""
+    if settings.database.stat().st_size == 0:
+        return False
+    try:
+        check(settings, LONG_CHECK_TIME)
+    except DamagedError:
+        return False
+    return True
 
 
 def put_aside(settings: Settings, why: str, *, listener: Listener, clock: Clock = now) -> Path:

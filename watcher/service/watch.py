@@ -18,7 +18,7 @@ from watcher import __version__, system
 from watcher.agent import base
 from watcher.errors import ClaudeMemError
 from watcher.memory import checkpoints, conditions, sessions, watchers
-from watcher.memory.database import DamagedError, Database, DatabaseError
+from watcher.memory.database import DamagedError, Database, DatabaseBusyError, DatabaseError
 from watcher.service import aside
 from watcher.service.asking import Asking
 from watcher.service.digest import Digest
@@ -36,6 +36,7 @@ ORPHANS_INTERVAL = 3600.0  # seconds
 HOUSEKEEPING_INTERVAL = 60.0  # seconds
 DATABASE_PAUSE = 1.0  # seconds before trying again what the database refused
 CLOSING_POLL = 0.02  # seconds between two looks for the last words of a turn
+START_PATIENCE = 10.0  # seconds in which a locked database is tried again at the start
 LOCK_WAIT = 1.0  # seconds to wait for the lock: a hook that looks whether it is held holds it for a moment
 YOUNG = 3600  # seconds: what was written this long before the first watcher ever ran is taken in too
 SLICE_SIZE = 16 << 20  # bytes of one transcript that are taken in before flags, signals and others have their turn
@@ -88,12 +89,16 @@ class Watch:
             self._lock.acquire(timeout=LOCK_WAIT)
         except Timeout as error:
             raise AlreadyRunningError("a watcher already runs on this memory", hint="claude-mem status") from error
-        try:
-            self._begin()
-        except BaseException:
-            self._lock.release()
-            raise
-        return self
+        until = self._pace() + START_PATIENCE
+        while True:
+            try:
+                self._begin()
+            except BaseException as error:
+                if isinstance(error, DatabaseBusyError) and self._pace() < until and not self._stop_reason:
+                    continue
+                self._lock.release()
+                raise
+            return self
 
     def _begin(self) -> None:
         """Write down that this watcher runs, and make its parts."""
@@ -170,7 +175,9 @@ class Watch:
             DamagedError: the database is broken; what else it refuses is tried again.
         """
         self._listener(Event(EventKind.STARTED, f"watching {self._settings.projects}"))
-        self._due = dict.fromkeys(("scan", "discovery", "beat", "orphans", "flags aside", "housekeeping"), 0.0)
+        self._due = dict.fromkeys(("scan", "discovery", "beat", "orphans", "flags aside"), 0.0)
+        # Not at once: what waited while no watcher ran is to be done before any of it can be given up.
+        self._due["housekeeping"] = self._pace() + HOUSEKEEPING_INTERVAL
         self._must_recover = True
         pause = 0.0
         while not self._stop_reason:

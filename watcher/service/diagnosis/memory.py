@@ -20,13 +20,13 @@ def database(case: Case) -> Iterator[Finding]:
     """Is the file sound?"""
     path = case.settings.database
     with case.read() as connection:
-        found = health.problems(connection, CHECK_TIME)
+        found, has_log = health.problems(connection, CHECK_TIME), health.has_log(connection)
     text = f"{path}, {size(path.stat().st_size)}"
     if found:
         case.is_database_told = True
         hint = "claude-mem watch --stop; claude-mem watch --background (it is rebuilt from the transcripts)"
         yield Finding("database", State.WRONG, f"{path} is damaged: {found[0]}", hint)
-    elif not health.has_log(path):
+    elif not has_log:
         text += ", without a write-ahead log: hooks may have to wait for the watcher"
         yield Finding("database", State.WARNING, text, "claude-mem watch --stop; claude-mem status")
     elif found is None:
