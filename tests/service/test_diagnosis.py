@@ -389,9 +389,11 @@ def test_the_lock(installed: Settings, look: Look) -> None:
 
 
 def test_a_damaged_database_is_told_once(installed: Settings, environ: dict[str, str]) -> None:
+    with closing(sqlite3.connect(installed.database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'contexts'").fetchone()
     raw = bytearray(installed.database.read_bytes())
-    pages = slice(4096 * 6, 4096 * 12)  # of some tables, not of the list of tables
-    raw[pages] = b"A" * len(raw[pages])
+    raw[4096 * (page - 1) : 4096 * page] = b"A" * 4096
     installed.database.write_bytes(raw)
     found = everything(environ)
     (finding,) = [finding for finding in found if finding.state is WRONG]
