@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+import psutil
+
 from tests.claude_cli import ALLOW_TOOLS, CLITimeoutError, cli_path, started_print, wait_until
 from tests.messages_api import MessagesAPI, Reply, Request, ToolCall, last_user_text, text_of
 from tests.soak import scripted
@@ -189,6 +191,18 @@ class _AgentProcesses:
 
     def _count(self) -> None:
         while not self._over.wait(0.2):  # seconds; each look costs some hundredths of one
-            running = [command for _, command in self._world.processes() if "--no-session-persistence" in command]
             # Each has a guard in front of it, which is given the same arguments.
-            self.most = max(self.most, sum(Path(command[0]).name == cli_path().name for command in running))
+            seen = [
+                pid
+                for pid, command in self._world.processes()
+                if "--no-session-persistence" in command and Path(command[0]).name == cli_path().name
+            ]
+            # A look takes a while, in which one may end and the next begin: those count that are there at its end.
+            self.most = max(self.most, sum(map(_runs, seen)))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
