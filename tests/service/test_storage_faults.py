@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -563,3 +564,42 @@ def test_a_watcher_says_that_locks_do_not_work(memory: Settings, does: str) -> N
     assert (memory.database.parent / "locks.failed").exists()
     presence.check_locks(memory)
     assert not (memory.database.parent / "locks.failed").exists()
+
+
+def test_a_database_is_not_put_aside_on_one_word(
+    memory: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served: list[str] = []
+
+    def serve(*_args: object, **_options: object) -> None:
+        served.append("")
+        if len(served) == 1:
+            raise DamagedError("it seems to be damaged")
+
+    command = importlib.import_module("watcher.cli.watch")  # the package has the function under this name
+    monkeypatch.setattr(command, "_serve", serve)
+    command._run(memory, until_idle=True)
+    assert len(served) == 2
+    assert "it is sound: going on" in capsys.readouterr().out
+    assert damaged(memory) == []
+
+
+def test_what_was_left_beside_a_database_put_aside_goes_after_it(memory: Settings) -> None:
+    """A kill between moving the file and moving its log: without the log the file would lack what was written last."""
+    with closing(sqlite3.connect(memory.database)) as connection:
+        connection.execute("UPDATE session_summaries SET learned = 'in the log alone'")
+        connection.commit()
+        log = memory.database.with_name(f"{memory.database.name}-wal")
+        kept = {path.name: path.read_bytes() for path in (memory.database, log)}
+    folder = memory.database.parent / "damaged-20260101T000000Z"
+    folder.mkdir()
+    (folder / "rebuilding.txt").write_text("damaged\n")
+    memory.database.unlink()
+    (folder / memory.database.name).write_bytes(kept[memory.database.name])
+    log.write_bytes(kept[log.name])
+    rebuild.create(memory)
+    assert (folder / log.name).read_bytes() == kept[log.name]
+    with closing(sqlite3.connect(folder / memory.database.name)) as connection:
+        assert {learned for (learned,) in connection.execute("SELECT learned FROM session_summaries")} == {
+            "in the log alone"
+        }
