@@ -197,6 +197,27 @@ class SessionSummary(Base):
     updated_at_epoch: Mapped[Epoch]
 
 
+class AgentRequest(Base):
+    """One request to an agent that costs something, answered or not; it outlives the session it was made for."""
+
+    __tablename__ = "agent_requests"
+    __table_args__ = (Index(None, "created_at_epoch"), Index(None, "session_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[str]
+    project: Mapped[str]
+    agent: Mapped[str]
+    model: Mapped[str]
+    outcome: Mapped[str]  # answered, or the kind of the agent's error
+    turns: Mapped[int]
+    tool_uses: Mapped[int]
+    input_tokens: Mapped[int]  # cached ones included
+    output_tokens: Mapped[int]
+    cost_usd: Mapped[float]
+    created_at: Mapped[str]
+    created_at_epoch: Mapped[Epoch]
+
+
 class Checkpoint(Base):
     """How far a transcript has been taken in, and what it looked like up to there."""
 
