@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Connection, create_engine, event, func
+import orjson
+from sqlalchemy import JSON, URL, ColumnElement, Connection, bindparam, create_engine, event, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -35,6 +37,8 @@ __all__ = [
     "DatabaseError",
     "DatabaseFullError",
     "DatabaseReadOnlyError",
+    "among",
+    "as_json",
     "greatest",
     "insert",
     "iso",
@@ -55,7 +59,7 @@ class Database:
         """Seconds in `busy_timeout`: `BUSY_TIMEOUT` unless told."""
         self.path = path
         self._busy_timeout = BUSY_TIMEOUT if busy_timeout is None else busy_timeout
-        self._engine = create_engine(URL.create("sqlite", database=str(path)))
+        self._engine = create_engine(URL.create("sqlite", database=str(path)), json_serializer=as_json)
         event.listen(self._engine, "connect", self._prepare)
         event.listen(self._engine, "begin", _begin)
 
@@ -163,10 +167,21 @@ class Database:
         connection.execute("PRAGMA foreign_keys = ON")
 
 
+def as_json(value: object) -> str:
+    """Return a value as it is stored in a JSON column."""
+    return orjson.dumps(value).decode()
+
+
 def iso(epoch: int) -> str:
     """Return milliseconds since 1970 as ISO 8601 in UTC, to the millisecond."""
     moment = datetime.fromtimestamp(epoch / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def among(column: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
+    """Say whether a column holds one of the texts of a list of any length: the statement's parameter of that name."""
+    each = func.json_each(bindparam(name, type_=JSON)).table_valued("value")
+    return column.in_(select(each.c.value))
 
 
 def least(column: InstrumentedAttribute[int], value: int) -> ColumnElement[int]:
@@ -174,7 +189,7 @@ def least(column: InstrumentedAttribute[int], value: int) -> ColumnElement[int]:
     return func.min(column, value)
 
 
-def greatest(column: InstrumentedAttribute[int], value: int) -> ColumnElement[int]:
+def greatest(column: InstrumentedAttribute[int], value: int | ColumnElement[int]) -> ColumnElement[int]:
     """Return the greater of two numbers, as SQLite spells it."""
     return func.max(column, value)
 

@@ -115,11 +115,18 @@ class UserPrompt(Base):
     created_at_epoch: Mapped[Epoch]
 
 
+# Written out, as SQLite takes an index of some rows only for a query that says the same without parameters.
+OF_SUBAGENT = text("agent_id != ''")
+
+
 class ToolUse(Base):
     """One tool use: the queue between ingest and digest."""
 
     __tablename__ = "tool_uses"
-    __table_args__ = (Index(None, "session_id", "status", "prompt_number"),)
+    __table_args__ = (
+        Index(None, "session_id", "status", "prompt_number"),
+        Index("ix_tool_uses_of_subagents", "session_id", sqlite_where=OF_SUBAGENT),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     tool_use_id: Mapped[str] = mapped_column(unique=True)  # over all sessions: a fork copies history
