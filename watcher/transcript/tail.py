@@ -58,10 +58,14 @@ class Chunk:
     more: bool  # the file has more bytes than were read
 
 
-Skip = Callable[[bytes], object]
+Skip = Callable[[bytes, int], object]  # given some bytes and where in them a line begins
 
 
-def read(path: Path, position: Position = START, size: int = CHUNK, *, skip: Skip = lambda _line: False) -> Chunk:
+def _none(_data: bytes, _start: int) -> bool:
+    return False
+
+
+def read(path: Path, position: Position = START, size: int = CHUNK, *, skip: Skip = _none) -> Chunk:
     """Read the whole lines behind a position, some `size` bytes of them, but for those that `skip` is true of.
 
     Raises:
@@ -113,9 +117,10 @@ def _whole_lines(file: BinaryIO, offset: int, size: int, skip: Skip) -> tuple[tu
     held = b""
     while block := file.read(size):
         end = block.rfind(b"\n")
-        held += block if end < 0 else block[: end + 1]
+        held += block  # without a copy where it is the first
         if end >= 0:
-            return *_split(held, offset, skip), offset + len(held)
+            end += len(held) - len(block) + 1
+            return *_split(held, end, offset, skip), offset + end
         if len(held) > LONGEST:
             return _long_line(file, held, offset, size)
     return (), 0, offset
@@ -135,14 +140,15 @@ def _long_line(file: BinaryIO, beginning: bytes, offset: int, size: int) -> tupl
     return (), 0, offset
 
 
-def _split(data: bytes, offset: int, skip: Skip) -> tuple[tuple[Line, ...], int]:
-    """Return the lines that are wanted, and how many are not."""
+def _split(data: bytes, length: int, offset: int, skip: Skip) -> tuple[tuple[Line, ...], int]:
+    """Return the wanted ones of the lines in the first `length` bytes, and how many are not; only those are copied."""
     lines = []
-    skipped = 0
-    for raw in data.split(b"\n")[:-1]:
-        if skip(raw):
+    skipped = start = 0
+    while start < length:
+        end = data.index(b"\n", start)
+        if skip(data, start):
             skipped += 1
         else:
-            lines.append(Line(offset, raw.removesuffix(b"\r"), len(raw)))
-        offset += len(raw) + 1
+            lines.append(Line(offset + start, data[start:end].removesuffix(b"\r"), end - start))
+        start = end + 1
     return tuple(lines), skipped
