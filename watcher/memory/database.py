@@ -45,6 +45,7 @@ __all__ = [
     "least",
 ]
 
+LOG_PAGES = 4000  # pages in the -wal file (16 MB) before a commit copies them back, which waits for the disk
 BUSY_TIMEOUT = 10.0  # seconds a statement waits for another process's transaction
 
 
@@ -164,6 +165,7 @@ class Database:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         connection.execute("PRAGMA foreign_keys = ON")
 
 

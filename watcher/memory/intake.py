@@ -124,6 +124,18 @@ _END_TURNS = Prepared(
     ).values(ended_at_epoch=bindparam("at"))
 )
 
+_PROMPTS_BEFORE = (
+    select(func.count())
+    .where(UserPrompt.session_id == bindparam("of_session"), UserPrompt.created_at_epoch <= ToolUse.created_at_epoch)
+    .correlate(ToolUse)
+    .scalar_subquery()
+)
+_ATTRIBUTE = (
+    update(ToolUse)
+    .where(OF_SUBAGENT, ToolUse.session_id == bindparam("of_session"), ToolUse.prompt_number != _PROMPTS_BEFORE)
+    .values(prompt_number=_PROMPTS_BEFORE)
+)
+
 _OF_SESSION = update(SdkSession).where(SdkSession.session_id == bindparam("of_session"))
 _TOUCH_SESSION = _OF_SESSION.values(
     last_activity_at_epoch=greatest(SdkSession.last_activity_at_epoch, bindparam("last_at")),
@@ -292,17 +304,7 @@ def _known_tool_uses(connection: Connection, records: Iterable[Record]) -> set[s
 
 def _attribute_anew(connection: Connection, session_id: str) -> None:
     """Let the work of subagents belong to the prompt before it: their transcripts may be read before the prompt is."""
-    prompts_before = (
-        select(func.count())
-        .where(UserPrompt.session_id == session_id, UserPrompt.created_at_epoch <= ToolUse.created_at_epoch)
-        .correlate(ToolUse)
-        .scalar_subquery()
-    )
-    connection.execute(
-        update(ToolUse)
-        .where(OF_SUBAGENT, ToolUse.session_id == session_id, ToolUse.prompt_number != prompts_before)
-        .values(prompt_number=prompts_before)
-    )
+    connection.execute(_ATTRIBUTE, {"of_session": session_id})
 
 
 def _prompt_row(source: Source, record: PromptRecord, number: int) -> _Row:
