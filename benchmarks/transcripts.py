@@ -131,11 +131,11 @@ class Session:
         that the proportions stay as they are.
         """
         self.session_id = session_id
+        self.cwd = cwd
         self.written = Written()
         self.last_prompt = self.closing = ""
         self.now = float(begun)  # epoch of the line last written
         self._random = random.Random(f"{seed} {session_id}")
-        self._cwd = cwd
         self._id = session_id.encode()
         self._step = step
         self._long_every = long_every
@@ -181,6 +181,14 @@ class Session:
             yield self._count(template % (self._parent, self._tick(), uuid, self._common))
             self._parent = b'"%b"' % uuid
         yield from self._small()
+
+    def call(self, tool_use_id: str) -> bytes:
+        """Return the line of a tool's call whose result is not there yet."""
+        self.written.tool_uses += 1
+        given = orjson.dumps({"command": self._cut(80), "description": self._sentence(6)})
+        self.written.payload += len(given)
+        block = b'{"type":"tool_use","id":"%b","name":"Bash","input":%b}'
+        return self._said(block % (tool_use_id.encode(), given), b"tool_use")
 
     def _tool_use(self, prompt_id: bytes) -> Iterator[bytes]:
         chance = self._random
@@ -256,7 +264,7 @@ class Session:
                 return {"file_path": path, "content": content}, f"File created successfully at: {path}", told
             case "Grep":
                 beside = b'{"mode":"content","numFiles":0,"filenames":[],"content":%OUTPUT%,"numLines":10}'
-                return {"pattern": self._word(), "path": self._cwd, "output_mode": "content"}, self._cut(size), beside
+                return {"pattern": self._word(), "path": self.cwd, "output_mode": "content"}, self._cut(size), beside
             case "TodoWrite":
                 todos = [{"content": self._sentence(8), "status": "pending", "activeForm": "-"} for _ in range(4)]
                 beside = b'{"oldTodos":[],"newTodos":%b}' % orjson.dumps(todos)
