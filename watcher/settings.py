@@ -28,6 +28,7 @@ class AgentSettings:
     timeout: float = 120.0  # seconds a request may take in all
     max_attempts: int = 5  # tries at one batch before its tool uses count as failed
     retry_pause: float = 30.0  # seconds before the second try; doubles with each one after
+    idle_limit: float = 60.0  # seconds after its last answer that the process which asks the model is kept
     cli_path: str = ""  # the Claude Code CLI to use; empty: the one that ships with claude-agent-sdk
 
 

@@ -154,6 +154,15 @@ def start_detached(command: Sequence[str], *, environment: Mapping[str, str], lo
     return process.pid
 
 
+def start_piped(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a process that is spoken to by way of its stdin and stdout, in this one's environment.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=_WITHOUT_WINDOW)
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
     """What came of a program. `code` is None where it could not be started or was not done in time."""
@@ -228,5 +237,6 @@ else:
 
 if sys.platform == "win32":
     _DETACHED = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+    _WITHOUT_WINDOW = subprocess.CREATE_NO_WINDOW
 else:
-    _DETACHED = 0
+    _DETACHED = _WITHOUT_WINDOW = 0
