@@ -24,7 +24,7 @@ from tests.world import PLUGIN, World
 
 SESSIONS = 10
 MODEL_TIME = 1.0  # seconds that the agent's model thinks
-LOADING = 2.0  # seconds for the process that asks it to be ready
+LOADING = 4.0  # seconds for the process that asks it to be ready, a second of CPU, beside ten Claude Codes
 LONGEST = 120.0  # seconds for all ten, from the first prompt to the last summary
 
 
@@ -112,7 +112,7 @@ class Wait:
 
     @property
     def bound(self) -> float:
-        """The time to begin and the model's, and 2 s for each in the queue: those before it, itself, the one beside it."""
+        """What loading and the model take, and 2 s for each in the queue: those before it, itself, one beside it."""
         return LOADING + MODEL_TIME + 2.0 * min(self.ahead + 2, SESSIONS)
 
 
