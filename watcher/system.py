@@ -13,9 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psutil
-from filelock import BaseFileLock, FileLock
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 WINDOWS = sys.platform == "win32"
 LINUX = sys.platform == "linux"
@@ -38,6 +39,8 @@ def make_private_file(path: Path) -> None:
 
 def lock(path: Path) -> BaseFileLock:
     """Return a lock on a file, held by the process and gone with it, whatever ends it."""
+    from filelock import FileLock  # slow to import, as psutil is below: only where they are used
+
     return FileLock(path, mode=0o600, is_singleton=False)
 
 
@@ -63,6 +66,8 @@ def look_at_lock(path: Path) -> LockState:
 
 def process_is_alive(pid: int, started_before_epoch: int) -> bool:
     """Say whether a process runs that was there at that time (ms); its pid may be another's by now."""
+    import psutil
+
     try:
         process = psutil.Process(pid)
         alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
@@ -76,6 +81,8 @@ def process_is_alive(pid: int, started_before_epoch: int) -> bool:
 
 def environment_of(pid: int) -> dict[str, str] | None:
     """Return the variables that a process was started with; None where they cannot be seen."""
+    import psutil
+
     try:
         return psutil.Process(pid).environ()
     except (psutil.Error, OSError):
@@ -84,6 +91,8 @@ def environment_of(pid: int) -> dict[str, str] | None:
 
 def end_process(pid: int, timeout: float) -> bool:
     """Ask a process to end and wait; False where it still runs after `timeout` seconds."""
+    import psutil
+
     try:
         process = psutil.Process(pid)
         process.terminate()
@@ -100,6 +109,8 @@ def end_tree(pid: int) -> None:
 
     Waiting for it is left to whoever started it, who alone learns how it ended.
     """
+    import psutil
+
     with suppress(psutil.Error):
         root = psutil.Process(pid)
         for process in [*root.children(recursive=True), root]:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from watcher import settings as settings_room
 from watcher.cli.style import say_json
 from watcher.errors import ClaudeMemError
 
@@ -24,6 +23,7 @@ def context(
         claude-mem context
         claude-mem context --project ~/code/api
     """
+    from watcher import settings as settings_room
     from watcher.memory import recollection
     from watcher.memory.database import Database
     from watcher.recall.context import units

@@ -36,7 +36,7 @@ def doctor(
         claude-mem doctor
         claude-mem doctor --json | jq '.[] | select(.state != "ok")'
     """
-    from watcher.service import diagnosis  # heavy: only where it is used
+    from watcher.service import diagnosis
 
     found: list[Finding] = []
     for link, look in diagnosis.steps(diagnosis.Case()):

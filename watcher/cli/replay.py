@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from watcher import settings as settings_room
 from watcher.cli.style import counted, say, say_json
 from watcher.errors import ClaudeMemError, UsageError
 
@@ -35,6 +34,7 @@ def replay(
         claude-mem replay fixtures/ordinary --speed 20
     """
     from watcher import agent
+    from watcher import settings as settings_room
     from watcher.cli.events import print_event
     from watcher.memory import figures
     from watcher.memory.database import Database

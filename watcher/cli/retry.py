@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from watcher import settings as settings_room
 from watcher.cli.style import counted, say, say_json
 
 
@@ -21,6 +20,7 @@ def retry(as_json: Annotated[bool, typer.Option("--json", help="Print JSON: how 
         claude-mem retry
         claude-mem retry --json
     """
+    from watcher import settings as settings_room
     from watcher.memory import figures, outcomes, watchers
     from watcher.memory.database import Database
     from watcher.service.diagnosis.life import Life, life

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from watcher import settings as settings_room
 from watcher.cli.doctor import wrapped
 from watcher.cli.style import ago, counted, fitted, local_time, say, say_json
 
@@ -27,6 +26,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         claude-mem status
         claude-mem status --json
     """
+    from watcher import settings as settings_room
     from watcher.memory import conditions, figures, watchers
     from watcher.memory.database import Database
     from watcher.service.diagnosis.life import Life, life

@@ -8,7 +8,6 @@ import sys
 import time
 from datetime import datetime
 
-import orjson
 import typer
 
 
@@ -24,6 +23,8 @@ def say(text: str, *, colour: str = "", bold: bool = False) -> None:
 
 def say_json(value: object) -> None:
     """Print a value as JSON."""
+    import orjson
+
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
 
 
