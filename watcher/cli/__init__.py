@@ -7,6 +7,7 @@ it is run.
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import inspect
 import io
@@ -15,10 +16,10 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from watcher import __version__
+from watcher.cli.arguments import Command, Group
 from watcher.errors import ClaudeMemError, UsageError
 
 COMMANDS = {  # the module of each, in the order in which they are listed
@@ -50,24 +51,24 @@ def summary(name: str) -> str:
     return " ".join(text.split("\n\n")[0].split())
 
 
-class _Commands(TyperGroup):
+class _Commands(Group):
     """All commands by name; each is made when it is asked for."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         for name in COMMANDS:
-            self.add_command(TyperCommand(name))  # stands for it where nothing but its name is wanted
+            self.add_command(Command(name))  # stands for it where nothing but its name is wanted
 
-    def get_command(self, _context: object, name: str) -> TyperCommand | None:
+    def get_command(self, _context: object, name: str) -> Command | None:
         if name not in COMMANDS:
             return None
         function = command(name)
         # "\b" keeps the lines of the examples as they are.
         text = inspect.cleandoc(function.__doc__ or "").replace("\nExamples:\n", "\n\b\nExamples:\n")
         alone = typer.Typer(**_LOOK)
-        alone.command(name, help=text)(function)
+        alone.command(name, cls=Command, help=text)(function)
         made = get_command(alone)
-        assert isinstance(made, TyperCommand)  # noqa: S101 - for the type checker
+        assert isinstance(made, Command)  # noqa: S101 - for the type checker
         return made
 
     def format_commands(self, _context: object, formatter: Any) -> None:
@@ -113,6 +114,8 @@ def main() -> None:
         if error.errno not in _OF_THE_DISK:
             raise  # a defect, whose traceback is wanted
         _end(str(error), "look at the disk and at the permissions there", code=1)
+    finally:
+        gc.freeze()  # Python would look for cycles in all that was imported before it ends, for a tenth of a command
 
 
 def _end(text: str, hint: str, *, code: int) -> NoReturn:

@@ -16,7 +16,7 @@ from watcher.errors import ClaudeMemError
 
 if TYPE_CHECKING:
     from watcher.memory.database import DamagedError
-    from watcher.memory.watchers import WatcherRun
+    from watcher.memory.lookup import WatcherRun
     from watcher.service.events import Event
     from watcher.settings import Settings
 

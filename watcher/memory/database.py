@@ -39,6 +39,7 @@ __all__ = [
     "DatabaseReadOnlyError",
     "among",
     "as_json",
+    "driver",
     "greatest",
     "insert",
     "iso",
@@ -172,6 +173,13 @@ class Database:
 def as_json(value: object) -> str:
     """Return a value as it is stored in a JSON column."""
     return orjson.dumps(value).decode()
+
+
+def driver(connection: Connection) -> sqlite3.Connection:
+    """Return the connection that lies beneath one of SQLAlchemy's, in the same transaction: some rooms do without."""
+    beneath = connection.connection.driver_connection
+    assert isinstance(beneath, sqlite3.Connection)  # noqa: S101 - for the type checker
+    return beneath
 
 
 def iso(epoch: int) -> str:

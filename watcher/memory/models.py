@@ -6,44 +6,15 @@ leave out has a default in the database itself.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-
-class SessionStatus(StrEnum):
-    """Where a session stands."""
-
-    ACTIVE = "active"  # prompts may still come
-    COMPLETED = "completed"  # over, and what it did is kept
-    FAILED = "failed"  # over, and nothing of it could be kept; `end_reason` says why
-
-
-class ToolUseStatus(StrEnum):
-    """Where a tool use stands in the queue."""
-
-    OPEN = "open"  # no result seen yet
-    PENDING = "pending"  # waits for the agent
-    OBSERVED = "observed"  # the agent has seen it; its excerpts are dropped
-    SKIPPED = "skipped"  # never meant for the agent
-    FAILED = "failed"  # the agent could not be had for it in all the tries it was given
-
-
-class SummarySource(StrEnum):
-    """Who wrote a summary."""
-
-    PROVISIONAL = "provisional"  # the extractive one, until the agent's takes its place
-    AGENT = "agent"
-
-
-class FlagKind(StrEnum):
-    """What a hook asks for."""
-
-    FINALIZE = "finalize"  # a turn is over (Stop)
-    CLEANUP = "cleanup"  # the session is over (SessionEnd)
-
+from watcher.memory.states import FlagKind as FlagKind
+from watcher.memory.states import SessionStatus as SessionStatus
+from watcher.memory.states import SummarySource as SummarySource
+from watcher.memory.states import ToolUseStatus as ToolUseStatus
 
 Epoch = Annotated[int, "milliseconds since 1970"]
 Bytes = Annotated[int, "bytes of a file"]
