@@ -79,13 +79,14 @@ def pairs(count: int, measured: Callable[[], float], baseline: Callable[[], floa
 
 def cpu_seconds(command: Sequence[str], *, environment: dict[str, str], stdin: bytes = b"", runs: int = 1) -> float:
     """Return the CPU time (user and system, seconds) of a whole process and what it waited for, a mean of some runs."""
-    before = _of_children()
+    before = cpu_of_children()
     for _ in range(runs):
         subprocess.run(command, env=environment, input=stdin, stdout=subprocess.DEVNULL, check=True)
-    return (_of_children() - before) / runs
+    return (cpu_of_children() - before) / runs
 
 
-def _of_children() -> float:
+def cpu_of_children() -> float:
+    """Return the CPU time of all processes that have ended so far, in seconds."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

@@ -361,14 +361,15 @@ class Session:
         return b"%0*x" % (length, self._random.getrandbits(4 * length))
 
 
-def write(path: Path, session: Session, size: int) -> Written:
-    """Append whole turns until a session has so many bytes; return what it then holds."""
+def write(path: Path, session: Session, size: int, *, tool_uses: int | None = None) -> Written:
+    """Append turns, one at least, of so many tool uses, until a session has so many bytes; return what it holds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab", 1 << 20) as file:
         if not session.written.size:
             file.writelines(session.opening())
+        file.writelines(session.turn(tool_uses))
         while session.written.size < size:
-            file.writelines(session.turn())
+            file.writelines(session.turn(tool_uses))
     return session.written
 
 
