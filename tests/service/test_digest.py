@@ -205,7 +205,7 @@ def test_an_observation_that_names_no_tool_use_rests_on_the_batch(recorder: Reco
     take_in(recorder)
     recorder.digest.ask_agent(SESSION)
     assert recorder.rows("SELECT DISTINCT files_read, tool_use_ids FROM observations") == [
-        ('["/a", "/b"]', '["a", "b"]')
+        ('["/a","/b"]', '["a","b"]')
     ]
 
 
