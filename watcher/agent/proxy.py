@@ -122,7 +122,8 @@ class _Worker:
     def expect(self) -> _Asked | None:
         """Return what is about to be asked; None where nothing more is."""
         with self._changed:
-            if self._why is not None:
+            # It may be gone a moment before its listener says so.
+            if self._why is not None or self._process.poll() is not None:
                 return None
             return self._expect(self._timeout, lambda: faults.ended(f"no answer within {self._timeout:g} s"))
 
