@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # POSIX venv layout; on Windows run the same commands with .venv\Scripts.
 
-.PHONY: demo test lint bench soak lock clean
+.PHONY: demo test lint bench growth soak lock clean
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("claude-mem needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)" if sys.version_info < (3, 11) else 0)'
@@ -28,8 +28,11 @@ lint: .venv/.installed  ## style, types, and which room may import which
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: .venv/.installed  ## every figure as a ratio to a baseline of the same run
+bench: .venv/.installed  ## every figure as a ratio to a baseline of the same run, in a quarter of an hour
 	$(BIN)/python -m benchmarks
+
+growth: .venv/.installed  ## a hundredth of a heavy user's year, simulated; PERCENT=100 for all of it
+	$(BIN)/python -m benchmarks.growth --percent $(or $(PERCENT),1)
 
 soak: .venv/.installed  ## faults by the hundred for half an hour, and the table of what was lost by them
 	$(BIN)/python -m tests.soak

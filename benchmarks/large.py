@@ -7,7 +7,6 @@ with the agent that needs no model, then with the other, for which no model can 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
@@ -15,13 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
-from benchmarks.measure import clean_environment
+from benchmarks import transcripts
+from benchmarks.measure import MEGABYTE, clean_environment, memory
+from benchmarks.transcripts import Session, Written
 from tests.rows import rows
 
 SIZE = 1000  # megabytes
@@ -29,18 +26,8 @@ TARGET = 120.0  # megabytes
 TOOL_USES = 60  # a turn
 LONG_EVERY = 40  # tool uses between two results of a megabyte
 SESSION = "11111111-0000-4000-8000-000000000000"
-MEGABYTE = 1_000_000
 POLL_INTERVAL = 0.1  # seconds
 TIMEOUT = 3600.0  # seconds
-
-
-@dataclass
-class Written:
-    """What a transcript holds."""
-
-    size: int = 0
-    tool_uses: int = 0
-    turns: int = 0
 
 
 def main() -> None:
@@ -94,24 +81,6 @@ def measured(home: Path, transcript: Path, written: Written, agent: str) -> str:
     return f"| {agent} | {peak:.1f} | {pss:.1f} | {seconds:.0f} | {counted} | {'yes' if is_met else '**no**'} |"
 
 
-def memory(pid: int) -> tuple[float, float]:
-    """Return the peak of a process so far, and its proportional share of memory now, in MB.
-
-    Where the system does not tell, both are what it holds now.
-    """
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        held = psutil.Process(pid).memory_info().rss / MEGABYTE
-        return held, held
-    return _kilobytes(status, "VmHWM:") * 1024 / MEGABYTE, _kilobytes(rollup, "Pss:") * 1024 / MEGABYTE
-
-
-def _kilobytes(text: str, name: str) -> int:
-    return next((int(line.split()[1]) for line in text.splitlines() if line.startswith(name)), 0)
-
-
 def _is_done(database: Path, written: Written) -> bool:
     """Say whether all is taken in, and every turn has its summary."""
     offsets = rows(database, 'SELECT "offset" FROM checkpoints')
@@ -128,42 +97,10 @@ def _closed_port() -> int:
 
 
 def write_transcript(path: Path, size: int) -> Written:
-    """Write whole turns until there are so many bytes, a line at a time."""
-    written = Written()
-    began = time.time()
-    with path.open("wb", 1 << 20) as file:
-        while written.size < size:
-            for line in _turn(written, began):
-                written.size += file.write(line + b"\n")
-            written.turns += 1
-    return written
-
-
-def _turn(written: Written, began: float) -> Iterator[bytes]:
-    number = written.turns
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(began - 1800 + number * 0.1)) + f".{number % 1000:03}Z"
-    common = {"timestamp": stamp, "cwd": "/project", "sessionId": SESSION}
-
-    def line(kind: str, **more: object) -> bytes:
-        whole = {"parentUuid": None, "isSidechain": False, **more, "type": kind, **common}
-        return json.dumps(whole, separators=(",", ":")).encode()
-
-    yield line("user", message={"role": "user", "content": f"Do {number}"}, uuid=f"p{number}", promptSource="sdk")
-    for index in range(TOOL_USES):
-        tool_use_id = f"t{number}-{index}"
-        call = {"type": "tool_use", "id": tool_use_id, "name": "Bash", "input": {"command": "pytest " + "x" * 400}}
-        yield line("assistant", message={"role": "assistant", "content": [call]}, uuid=f"a{tool_use_id}")
-        is_long = written.tool_uses % LONG_EVERY == 0
-        result = {"type": "tool_result", "tool_use_id": tool_use_id, "content": "p" * (MEGABYTE if is_long else 2100)}
-        yield line("user", message={"role": "user", "content": [result]}, uuid=f"r{tool_use_id}")
-        # What is of no use is six tenths of a line of any length.
-        blob = "y" * (1_500_000 if is_long else 4300)
-        useless = {"type": "api-request-blob", "sessionId": SESSION, "message": {"content": blob}}
-        yield json.dumps(useless, separators=(",", ":")).encode()
-        written.tool_uses += 1
-    said = {"type": "text", "text": f"Did {number}."}
-    yield line("assistant", message={"role": "assistant", "content": [said]}, uuid=f"w{number}")
-    yield line("system", subtype="stop_hook_summary", uuid=f"e{number}")
+    """Write whole turns until there are so many bytes, some lines of them a megabyte and more."""
+    begun = round(time.time() * 1000) - 1_800_000  # what is older than an hour is left alone
+    session = Session(SESSION, "/project", seed=1, begun=begun, step=2, long_every=LONG_EVERY)
+    return transcripts.write(path, session, size, tool_uses=TOOL_USES)
 
 
 if __name__ == "__main__":

@@ -157,7 +157,9 @@ class _World:
                 self._looked += moment - begun
                 return moment
             if moment - begun > LONGEST:
-                raise SystemExit(f"not within {LONGEST} s: {sql} {values}\n{self._watcher.output.read_text()[-2000:]}")
+                raise TimeoutError(
+                    f"not within {LONGEST} s: {sql} {values}\n{self._watcher.output.read_text()[-2000:]}"
+                )
 
 
 @contextmanager

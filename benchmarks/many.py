@@ -66,7 +66,7 @@ def _take_in(home: Path, projects: Path, count: int, size: int) -> _Run:
         while watcher.rows(homes.TAKEN_IN) != [(count, size)]:
             if time.monotonic() - begun > LONGEST or not watcher.is_alive():
                 said = watcher.output.read_text()[-4000:]
-                raise SystemExit(f"not all taken in: {watcher.rows(homes.TAKEN_IN)}\n{said}")
+                raise TimeoutError(f"not all taken in: {watcher.rows(homes.TAKEN_IN)}\n{said}")
             time.sleep(POLL)
         wall = time.monotonic() - begun
         watcher.end()

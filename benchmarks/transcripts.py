@@ -217,7 +217,8 @@ class Session:
         is_long = self._long_every and self.written.tool_uses % self._long_every == 0
         said = "Error: Exit code 1\n" + output[:2000] if is_error else "p" * MEGABYTE if is_long else output
         told = orjson.dumps(said)
-        beside_it = told if is_error or is_long else beside.replace(b"%OUTPUT%", told)
+        # What is as long as that stands in its line once.
+        beside_it = b'"a megabyte"' if is_long else told if is_error else beside.replace(b"%OUTPUT%", told)
         self.written.payload += len(given) + len(said.encode())
         uuid = self._uuid()
         yield self._count(
@@ -229,7 +230,7 @@ class Session:
         )
         self._parent = b'"%b"' % uuid
         yield self._attachment(b"hook_success", 300)
-        yield from self._request(3 * MEGABYTE if is_long else self._size(11_000, 1.0))
+        yield from self._request(3 * MEGABYTE // 2 if is_long else self._size(11_000, 1.0))
 
     def _work(self, name: str) -> tuple[dict[str, object], str, bytes]:
         """Return a tool's input, its output, and what stands beside it; `%OUTPUT%` there is the output again."""
@@ -348,7 +349,7 @@ class Session:
         return corpus[start : start + size]
 
     def _sentence(self, words: int) -> str:
-        return " ".join(self._random.choices(_WORDS, k=words)).capitalize() + "."
+        return sentence(self._random, words)
 
     def _word(self) -> str:
         return self._random.choice(_WORDS)
@@ -371,6 +372,11 @@ def write(path: Path, session: Session, size: int, *, tool_uses: int | None = No
         while session.written.size < size:
             file.writelines(session.turn(tool_uses))
     return session.written
+
+
+def sentence(chance: random.Random, words: int) -> str:
+    """Return some words without meaning."""
+    return " ".join(chance.choices(_WORDS, k=words)).capitalize() + "."
 
 
 def session_id(number: int) -> str:
