@@ -19,7 +19,8 @@ demo: .venv/.installed  ## play a recorded session, and show what the next one w
 	$(BIN)/claude-mem context --project /home/dev/tidytime
 
 test: .venv/.installed  ## the whole suite, with the real Claude Code CLI on loopback
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not alone" -n 2
+	$(BIN)/python -m pytest -m alone
 
 lint: .venv/.installed  ## style, types, and which room may import which
 	$(BIN)/ruff check .

@@ -3,82 +3,53 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.measure import Figure, pairs
+from benchmarks import transcripts
+from benchmarks.measure import MEGABYTE, Figure, Pairs, progress, temporary_folder, wall_seconds
+from benchmarks.transcripts import Session
+from tests.rows import rows
 from watcher.memory.database import Database
 from watcher.service.ingest import Ingest
 from watcher.settings import CaptureSettings
 
-SIZE = 50_000_000  # bytes
-PAIRS = 3
+SIZE = 200  # megabytes
+ROUNDS = 5
 
 
 def figures() -> Iterator[Figure]:
-    """Measure a transcript six tenths of whose bytes are in lines of no use, as real ones are."""
-    folder = Path(tempfile.mkdtemp(prefix="claude-mem-bench-"))
-    try:
-        path = folder / "11111111-0000-4000-8000-000000000000.jsonl"
-        write_transcript(path, SIZE)
+    """Measure one long transcript, as a watcher finds it that was not there when it was written."""
+    with temporary_folder() as folder:
+        path = folder / f"{transcripts.session_id(1)}.jsonl"
+        session = Session(path.stem, "/home/dev/api", seed=1, begun=round(time.time() * 1000) - 3_600_000, step=10)
+        written = transcripts.write(path, session, SIZE * MEGABYTE)
+        progress(f"ingest: {written.lines} lines, {written.tool_uses} tool uses")
 
-        def taken_in() -> float:
+        def take_in() -> float:
+            """Take it in, into a memory of its own."""
             home = Path(tempfile.mkdtemp(dir=folder))
             database = Database.create(home / "m" / "data" / "claude-mem.db")
-            begun = time.perf_counter()
-            Ingest(database, CaptureSettings()).take_in(path)
-            seconds = time.perf_counter() - begun
+            seconds = wall_seconds(lambda: Ingest(database, CaptureSettings()).take_in(path))
             database.close()
-            shutil.rmtree(home)
+            assert rows(database.path, "SELECT count(*) FROM tool_uses") == [(written.tool_uses,)]
             return seconds
 
-        read = pairs(PAIRS, taken_in, lambda: _timed(lambda: _read(path)))
-        yield Figure("Taking in a 50 MB transcript, wall", "`for line in file`", read, 10)
-        decoded = pairs(PAIRS, taken_in, lambda: _timed(lambda: _decode(path)))
-        yield Figure("Taking in a 50 MB transcript, wall", "`json.loads` of every line", decoded, 0.5)
-    finally:
-        shutil.rmtree(folder)
-
-
-def write_transcript(path: Path, size: int) -> None:
-    """Write turns of ten tool uses, with as many useless bytes as real transcripts have."""
-    written = number = 0
-    with path.open("wb") as file:
-        while written < size:
-            for line in _turn(number):
-                written += file.write(line + b"\n")
-            number += 1
-
-
-def _turn(number: int) -> Iterator[bytes]:
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(1_780_000_000 + number)) + ".000Z"
-    common = {"timestamp": stamp, "cwd": "/project", "sessionId": "s"}
-
-    def line(kind: str, **more: object) -> bytes:
-        whole = {"parentUuid": None, "isSidechain": False, **more, "type": kind, **common}
-        return json.dumps(whole, separators=(",", ":")).encode()
-
-    yield line("user", message={"role": "user", "content": f"Do {number}"}, uuid=f"p{number}", promptSource="sdk")
-    for index in range(10):
-        tool_use_id = f"t{number}-{index}"
-        call = {"type": "tool_use", "id": tool_use_id, "name": "Bash", "input": {"command": "pytest " + "x" * 400}}
-        yield line("assistant", message={"role": "assistant", "content": [call]}, uuid=f"a{tool_use_id}")
-        result = {"type": "tool_result", "tool_use_id": tool_use_id, "content": "passed\n" * 300}
-        yield line("user", message={"role": "user", "content": [result]}, uuid=f"r{tool_use_id}")
-        blob = {"type": "api-request-blob", "sessionId": "s", "hash": "h", "message": {"content": "y" * 5500}}
-        yield json.dumps(blob, separators=(",", ":")).encode()
-    said = {"type": "text", "text": f"Did {number}."}
-    yield line("assistant", message={"role": "assistant", "content": [said]}, uuid=f"w{number}")
-    yield line("system", subtype="stop_hook_summary", uuid=f"e{number}")
-
-
-def _timed(act: Callable[[], None]) -> float:
-    begun = time.perf_counter()
-    act()
-    return time.perf_counter() - begun
+        taken, read, decoded = [], [], []
+        for number in range(ROUNDS + 1):  # in turn, and the first warms up
+            progress(f"ingest: round {number} of {ROUNDS}")
+            taken.append(take_in())
+            read.append(wall_seconds(lambda: _read(path)))
+            decoded.append(wall_seconds(lambda: _decode(path)))
+        what = f"Taking in a transcript of {SIZE} MB, rows committed, wall"
+        for baseline, name, target in (
+            (read, "`for line in file` over it", 10),
+            (decoded, "`json.loads` of its lines", 0.5),
+        ):
+            measured = Pairs(tuple(taken[1:]), tuple(baseline[1:]))
+            yield Figure(what, measured.against(name), measured.ratios, target)
 
 
 def _read(path: Path) -> None:

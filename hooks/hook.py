@@ -98,8 +98,10 @@ def connect() -> object:
         )
     except Exception as error:
         raise OSError(f"cannot open {database()} ({error}); to create it: claude-mem install") from error
-    # A flag lost to a power cut is no loss, the transcript being there: no need to wait for the disk.
+    # A flag lost to a power cut is no loss, the transcript being there: no need to wait for the disk. Nor is copying
+    # the log back a hook's work: the watcher does it.
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
     return connection
 
 

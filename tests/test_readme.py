@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher.cli import app
+from watcher.cli import COMMANDS, summary
 from watcher.memory.database import Database
 
 ROOT = Path(__file__).parent.parent
@@ -17,12 +17,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_the_commands_and_what_they_do() -> None:
     said = dict(re.findall(r"^\| `claude-mem ([\w-]+)` \| (.+) \|$", README, re.MULTILINE))
-    real = {}
-    for command in app.registered_commands:
-        assert command.callback is not None
-        summary = (command.callback.__doc__ or "").split("\n\n")[0]
-        real[command.callback.__name__.replace("_", "-")] = " ".join(summary.split())
-    assert said == real
+    assert said == {name: summary(name) for name in COMMANDS}
 
 
 def test_the_make_targets_exist() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.soak import ten
 
-pytestmark = pytest.mark.cli
+pytestmark = [pytest.mark.cli, pytest.mark.alone]
 
 
 def test_ten_sessions_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

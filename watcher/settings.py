@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -29,6 +28,7 @@ class AgentSettings:
     timeout: float = 120.0  # seconds a request may take in all
     max_attempts: int = 5  # tries at one batch before its tool uses count as failed
     retry_pause: float = 30.0  # seconds before the second try; doubles with each one after
+    idle_limit: float = 60.0  # seconds after its last answer that the process which asks the model is kept
     cli_path: str = ""  # the Claude Code CLI to use; empty: the one that ships with claude-agent-sdk
 
 
@@ -163,9 +163,13 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        written = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = path.read_bytes()
     except FileNotFoundError:
         return {}
+    import tomllib  # slow to import, and most have no such file
+
+    try:
+        written = tomllib.loads(raw.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}", hint=f"mend or move away {path}") from error
     for name in written:

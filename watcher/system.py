@@ -13,9 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psutil
-from filelock import BaseFileLock, FileLock
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 WINDOWS = sys.platform == "win32"
 LINUX = sys.platform == "linux"
@@ -38,6 +39,8 @@ def make_private_file(path: Path) -> None:
 
 def lock(path: Path) -> BaseFileLock:
     """Return a lock on a file, held by the process and gone with it, whatever ends it."""
+    from filelock import FileLock  # slow to import, as psutil is below: only where they are used
+
     return FileLock(path, mode=0o600, is_singleton=False)
 
 
@@ -64,18 +67,44 @@ def look_at_lock(path: Path) -> LockState:
 def process_is_alive(pid: int, started_before_epoch: int) -> bool:
     """Say whether a process runs that was there at that time (ms); its pid may be another's by now."""
     try:
-        process = psutil.Process(pid)
-        alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-        # A process's start is known to a clock tick; a second is room enough for it.
-        return alive and process.create_time() * 1000 <= started_before_epoch + 1000
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
+        started = _linux_start(pid) if LINUX else _start(pid)
+    except PermissionError:
         return True
+    # A process's start is known to a clock tick; a second is room enough for it.
+    return started is not None and started <= started_before_epoch + 1000
+
+
+def _linux_start(pid: int) -> float | None:
+    """Return when a process began (ms), None where there is none: psutil asks the same, and takes long to import."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    state, *numbers = told.rpartition(b")")[2].split()  # behind its name, which may hold anything
+    if state in (b"Z", b"X"):
+        return None
+    booted = next(line for line in Path("/proc/stat").read_bytes().splitlines() if line.startswith(b"btime "))
+    return (int(booted.split()[1]) + int(numbers[18]) / os.sysconf("SC_CLK_TCK")) * 1000
+
+
+def _start(pid: int) -> float | None:
+    """Return when a process began (ms), None where there is none."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        is_alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return process.create_time() * 1000 if is_alive else None
+    except psutil.NoSuchProcess:
+        return None
+    except psutil.AccessDenied as error:
+        raise PermissionError from error
 
 
 def environment_of(pid: int) -> dict[str, str] | None:
     """Return the variables that a process was started with; None where they cannot be seen."""
+    import psutil
+
     try:
         return psutil.Process(pid).environ()
     except (psutil.Error, OSError):
@@ -84,6 +113,8 @@ def environment_of(pid: int) -> dict[str, str] | None:
 
 def end_process(pid: int, timeout: float) -> bool:
     """Ask a process to end and wait; False where it still runs after `timeout` seconds."""
+    import psutil
+
     try:
         process = psutil.Process(pid)
         process.terminate()
@@ -100,6 +131,8 @@ def end_tree(pid: int) -> None:
 
     Waiting for it is left to whoever started it, who alone learns how it ended.
     """
+    import psutil
+
     with suppress(psutil.Error):
         root = psutil.Process(pid)
         for process in [*root.children(recursive=True), root]:
@@ -152,6 +185,15 @@ def start_detached(command: Sequence[str], *, environment: Mapping[str, str], lo
         )
     process.returncode = 0  # It is meant to run on: tell Popen not to warn of that.
     return process.pid
+
+
+def start_piped(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a process that is spoken to by way of its stdin and stdout, in this one's environment.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=_WITHOUT_WINDOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,5 +270,6 @@ else:
 
 if sys.platform == "win32":
     _DETACHED = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+    _WITHOUT_WINDOW = subprocess.CREATE_NO_WINDOW
 else:
-    _DETACHED = 0
+    _DETACHED = _WITHOUT_WINDOW = 0

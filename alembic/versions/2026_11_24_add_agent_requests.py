@@ -1,4 +1,4 @@
-"""add agent requests."""
+"""add agent requests, and an index of what subagents did."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -29,6 +29,7 @@ def upgrade():
     )
     op.create_index("ix_agent_requests_created_at_epoch", "agent_requests", ["created_at_epoch"])
     op.create_index("ix_agent_requests_session_id", "agent_requests", ["session_id"])
+    op.create_index("ix_tool_uses_of_subagents", "tool_uses", ["session_id"], sqlite_where=sa.text("agent_id != ''"))
 
 
 def downgrade():

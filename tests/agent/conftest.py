@@ -7,13 +7,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from tests.claude_cli import clean_environment
-from watcher.agent.base import Batch, ToolUse, Turn
+from watcher.agent.base import Agent, Batch, ToolUse, Turn
 from watcher.agent.claude import ClaudeAgent
+from watcher.agent.proxy import AgentProxy
 from watcher.settings import AgentSettings
 
 USE = ToolUse("toolu_1", "Bash", '{"command": "make test"}', "5 passed")
@@ -21,6 +23,8 @@ TURN = Turn(1, ("Fix the login.",), (USE,), closing_text="Fixed.")
 BATCH = Batch("/home/me/shop", (TURN,))
 
 MakeAgent = Callable[..., ClaudeAgent]
+MakeEither = Callable[..., ClaudeAgent | AgentProxy]
+MakeProxy = Callable[..., AgentProxy]
 
 
 def living(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
@@ -43,30 +47,52 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_agent(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeAgent]:
-    """Make an agent that knows only `home` and one API; whatever it started has to be gone afterwards.
+    """Make an agent that asks from this process, and leaves nothing running between two batches."""
+    yield from _making(ClaudeAgent, home, monkeypatch)
 
-    The SDK hands this process's own environment on, so that is what has to be clean.
+
+@pytest.fixture
+def make_proxy(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeProxy]:
+    """Make an agent that asks from a process of its own, and leaves nothing running once it is closed."""
+    yield from _making(AgentProxy, home, monkeypatch)
+
+
+@pytest.fixture(params=[ClaudeAgent, AgentProxy], ids=["here", "apart"])
+def make_either(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeEither]:
+    """Make an agent of both ways in turn."""
+    yield from _making(request.param, home, monkeypatch)
+
+
+def _making(kind: Callable[..., Agent], home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Make agents that know only `home` and one API; whatever they started has to be gone afterwards.
+
+    This process's own environment is handed on, so that is what has to be clean.
     """
     before = {child.pid for child in psutil.Process().children(recursive=True)}
-    agents: list[ClaudeAgent] = []
+    agents: list[Agent] = []
 
-    def make(api_url: str = "http://127.0.0.1:9", **settings: object) -> ClaudeAgent:
+    def make(api_url: str = "http://127.0.0.1:9", **settings: object) -> Agent:
         for name in list(os.environ):
             if name.startswith(("CLAUDE", "ANTHROPIC")):
                 monkeypatch.delenv(name)
         for name, value in clean_environment(home, api_url).items():
             monkeypatch.setenv(name, value)
         chosen = AgentSettings(**({"timeout": 30.0} | settings))  # type: ignore[arg-type]
-        agents.append(ClaudeAgent(chosen, home / ".claude-mem" / "agent", home / ".claude"))
+        agents.append(kind(chosen, home / ".claude-mem" / "agent", home / ".claude"))
         return agents[-1]
 
+    def left() -> list[psutil.Process]:
+        return [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
+
     yield make
-    left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
+    left_open = left() if kind is ClaudeAgent else []
     for agent in agents:
         agent.close()
-    for child in left:
+    left_closed = left()
+    for child in left_closed:
         child.kill()
-    assert left == []
+    assert left_open == []
+    assert left_closed == []
 
 
 @pytest.fixture
@@ -85,6 +111,7 @@ def scripted_cli(tmp_path: Path) -> Callable[[str], str]:
 _PRELUDE = """
 import json, os, sys
 from pathlib import Path
+from typing import Any
 
 here = Path(__file__).parent
 lines = (json.loads(line) for line in iter(sys.stdin.readline, ""))

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from tests import messages_api
-from tests.agent.conftest import BATCH, TURN, USE, MakeAgent, living
+from tests.agent.conftest import BATCH, TURN, USE, MakeAgent, MakeEither, living
 from tests.claude_cli import API_KEY, clean_environment, run_print, seed_home, transcripts, wait_until
 from tests.messages_api import Kind, MessagesAPI, Reply, Request, text_of
 from watcher import system
@@ -67,9 +67,9 @@ def furnish(home: Path) -> Path:
     return marks
 
 
-def test_a_batch_is_one_request_and_its_answer_is_read(home: Path, make_agent: MakeAgent) -> None:
+def test_a_batch_is_one_request_and_its_answer_is_read(home: Path, make_either: MakeEither) -> None:
     with MessagesAPI(agent=[Reply(ANSWER)]) as api:
-        reply = make_agent(api.url).digest(BATCH)
+        reply = make_either(api.url).digest(BATCH)
         (request,) = api.requests
     (observation,) = reply.observations
     assert (observation.type, observation.title) == (ObservationType.BUGFIX, "Login fixed")
@@ -111,11 +111,11 @@ def test_an_answer_cut_by_the_token_limit_is_continued(make_agent: MakeAgent, mo
     assert [o.narrative for o in reply.observations] == ["It <works>."]
 
 
-def test_a_crowded_home_neither_leaks_in_nor_is_touched(home: Path, make_agent: MakeAgent) -> None:
+def test_a_crowded_home_neither_leaks_in_nor_is_touched(home: Path, make_either: MakeEither) -> None:
     marks = furnish(home)
     files = {path for path in home.rglob("*") if path.suffix == ".jsonl"}
     with MessagesAPI(agent=[Reply(ANSWER)]) as api:
-        make_agent(api.url).digest(BATCH)
+        make_either(api.url).digest(BATCH)
         (request,) = api.requests
     assert LEAK not in json.dumps(request)
     assert "haiku" in request["model"]
@@ -152,10 +152,10 @@ def test_observed_text_is_told_and_not_acted_on(home: Path, make_agent: MakeAgen
 
 
 def test_a_session_that_started_the_watcher_is_not_passed_on(
-    make_agent: MakeAgent, monkeypatch: pytest.MonkeyPatch
+    make_either: MakeEither, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with MessagesAPI(agent=[Reply(ANSWER)]) as api:
-        agent = make_agent(api.url)
+        agent = make_either(api.url)
         own_session = "11111111-2222-3333-4444-555555555555"
         for name in (
             "CLAUDE_CODE_SESSION_ID",
@@ -182,12 +182,12 @@ def test_a_session_that_started_the_watcher_is_not_passed_on(
     assert request["output_config"] == {"effort": "low"}
 
 
-def test_a_login_by_settings_is_kept(home: Path, make_agent: MakeAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_by_settings_is_kept(home: Path, make_either: MakeEither, monkeypatch: pytest.MonkeyPatch) -> None:
     helper = home / "helper.sh"
     helper.write_text(f"#!/bin/sh\ntouch {home}/asked\necho {API_KEY}\n")
     helper.chmod(0o755)
     with MessagesAPI(agent=[Reply(ANSWER)]) as api:
-        agent = make_agent()
+        agent = make_either()
         monkeypatch.delenv("ANTHROPIC_API_KEY")
         monkeypatch.delenv("ANTHROPIC_BASE_URL")
         settings = {"apiKeyHelper": str(helper), "env": {"ANTHROPIC_BASE_URL": api.url}, "hooks": {}}
@@ -196,20 +196,20 @@ def test_a_login_by_settings_is_kept(home: Path, make_agent: MakeAgent, monkeypa
     assert (home / "asked").exists()
 
 
-def test_two_batches_at_once_do_not_mix(make_agent: MakeAgent) -> None:
+def test_two_batches_at_once_do_not_mix(make_either: MakeEither) -> None:
     def answer(request: Request) -> Reply:
         word = "apple" if "apple" in text_of(request) else "pear"
         return Reply(f"<summary><request>{word}</request></summary>", delay=0.3)
 
     with MessagesAPI(agent=answer) as api, ThreadPoolExecutor(2) as pool:
-        agent = make_agent(api.url)
+        agent = make_either(api.url)
         batches = [replace(BATCH, turns=(replace(TURN, prompts=(word,)),)) for word in ("apple", "pear")]
         summaries = [reply.summaries[1] for reply in pool.map(agent.digest, batches)]
     assert summaries == [Summary(request="apple"), Summary(request="pear")]
 
 
 @pytest.mark.parametrize("phase", ["starting", "asked"])
-def test_close_ends_a_running_batch_at_once(make_agent: MakeAgent, phase: str) -> None:
+def test_close_ends_a_running_batch_at_once(make_either: MakeEither, phase: str) -> None:
     asked = threading.Event()
 
     def never(_: Request) -> Reply:
@@ -217,7 +217,7 @@ def test_close_ends_a_running_batch_at_once(make_agent: MakeAgent, phase: str) -
         return Reply(delay=60)
 
     with MessagesAPI(agent=never) as api, ThreadPoolExecutor(1) as pool:
-        agent = make_agent(api.url)
+        agent = make_either(api.url)
         running = pool.submit(agent.digest, BATCH)
         time.sleep(0.15) if phase == "starting" else asked.wait(10)
         started = time.monotonic()
@@ -232,14 +232,14 @@ def test_close_ends_a_running_batch_at_once(make_agent: MakeAgent, phase: str) -
 
 
 def test_close_ends_a_batch_whose_login_hangs(
-    home: Path, make_agent: MakeAgent, monkeypatch: pytest.MonkeyPatch
+    home: Path, make_either: MakeEither, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process waits for the command, deaf to an interrupt and to the end of its input."""
     (home / "helper.sh").write_text(f"#!/bin/sh\ntouch {home}/asked\nsleep 60\n")
     (home / "helper.sh").chmod(0o755)
     (home / ".claude" / "settings.json").write_text(json.dumps({"apiKeyHelper": str(home / "helper.sh")}))
     with MessagesAPI() as api, ThreadPoolExecutor(1) as pool:
-        agent = make_agent(api.url)
+        agent = make_either(api.url)
         monkeypatch.delenv("ANTHROPIC_API_KEY")
         running = pool.submit(agent.digest, BATCH)
         wait_until((home / "asked").exists)
@@ -254,6 +254,6 @@ def test_close_ends_a_batch_whose_login_hangs(
 
 def test_importing_the_rest_does_not_import_the_sdk() -> None:
     """The import alone takes a second or two, which a hook or a light command does not have."""
-    modules = "prompts, replies, extractive, faults, environment, cli"
+    modules = "prompts, replies, extractive, faults, environment, cli, proxy, wire, worker"
     code = f"import sys; from watcher.agent import {modules}; sys.exit('claude_agent_sdk' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

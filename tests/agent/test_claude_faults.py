@@ -13,19 +13,19 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.agent.conftest import BATCH, MakeAgent, living
+from tests.agent.conftest import BATCH, MakeAgent, MakeEither, living
 from tests.claude_cli import API_KEY, wait_until
 from tests.messages_api import MessagesAPI, Reply, Request
 from watcher import system
 from watcher.agent import create, faults
-from watcher.agent.base import AgentError, Summary
+from watcher.agent.base import Agent, AgentError, Summary
 from watcher.agent.claude import ClaudeAgent
 from watcher.settings import AgentSettings
 
 PROSE = "PROSE-OF-THE-API"
 
 
-def failing(agent: ClaudeAgent) -> AgentError:
+def failing(agent: Agent) -> AgentError:
     """The error that a batch ends in."""
     with pytest.raises(AgentError) as caught:
         agent.digest(BATCH)
@@ -110,9 +110,9 @@ def test_of_half_an_answer_what_is_there_is_kept(
 
 
 @pytest.mark.cli
-def test_nobody_is_logged_in(make_agent: MakeAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_is_logged_in(make_either: MakeEither, monkeypatch: pytest.MonkeyPatch) -> None:
     with MessagesAPI() as api:
-        agent = make_agent(api.url)
+        agent = make_either(api.url)
         monkeypatch.delenv("ANTHROPIC_API_KEY")
         error = failing(agent)
         assert api.requests == []
@@ -139,9 +139,9 @@ def test_nothing_listens(make_agent: MakeAgent) -> None:
 
 @pytest.mark.cli
 @pytest.mark.parametrize("answer", ["I cannot help with that.", "<nothing/>", ""])
-def test_an_unreadable_answer_is_told_with_its_cost(make_agent: MakeAgent, answer: str) -> None:
+def test_an_unreadable_answer_is_told_with_its_cost(make_either: MakeEither, answer: str) -> None:
     with MessagesAPI(agent=[Reply(answer)]) as api:
-        error = failing(make_agent(api.url))
+        error = failing(make_either(api.url))
     assert (error.kind, error.may_recover) == ("unreadable", True)
     assert error.usage.input_tokens > 100
     assert error.usage.cost_usd > 0
@@ -169,8 +169,8 @@ def test_the_cli_is_killed_in_the_middle(make_agent: MakeAgent, victim: str) -> 
     wait_until(lambda: not living([guard, cli]))
 
 
-def test_there_is_no_cli(make_agent: MakeAgent, tmp_path: Path) -> None:
-    error = failing(make_agent(cli_path=str(tmp_path / "nowhere" / "claude")))
+def test_there_is_no_cli(make_either: MakeEither, tmp_path: Path) -> None:
+    error = failing(make_either(cli_path=str(tmp_path / "nowhere" / "claude")))
     assert (error.kind, error.may_recover) == ("missing", False)
     assert str(tmp_path / "nowhere" / "claude") in str(error)
     assert "cli_path" in error.hint
@@ -185,14 +185,14 @@ def test_the_cli_may_not_be_run(make_agent: MakeAgent, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("server", [{"claude_code_version": "2.1.247"}, {"claude_code_version": "1.9.999"}, {}])
 def test_an_outdated_cli_is_told_nothing(
-    make_agent: MakeAgent, scripted_cli: Callable[[str], str], tmp_path: Path, server: dict[str, str]
+    make_either: MakeEither, scripted_cli: Callable[[str], str], tmp_path: Path, server: dict[str, str]
 ) -> None:
     """It would expand `@path` in what was observed, so it must not get to see the prompt."""
     cli = scripted_cli(
         f"answer_initialize(**{server!r})\n"
         "(here / 'told').write_text(json.dumps([m for m in lines if m['type'] == 'user']))"
     )
-    error = failing(make_agent(cli_path=cli))
+    error = failing(make_either(cli_path=cli))
     assert (error.kind, error.may_recover) == ("outdated", False)
     assert "claude update" in error.hint
     assert json.loads((tmp_path / "told").read_text()) == []
@@ -222,10 +222,10 @@ def test_the_cli_fails(make_agent: MakeAgent, scripted_cli: Callable[[str], str]
     ("ending", "code"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 11)", 139 if system.LINUX else -11)]
 )
 def test_a_crash_is_told_with_its_exit_code(
-    make_agent: MakeAgent, scripted_cli: Callable[[str], str], ending: str, code: int
+    make_either: MakeEither, scripted_cli: Callable[[str], str], ending: str, code: int
 ) -> None:
     cli = scripted_cli(f"answer_initialize(claude_code_version='9.0.0'); next(lines); {ending}")
-    assert f"exit code {code}" in str(failing(make_agent(cli_path=cli)))
+    assert f"exit code {code}" in str(failing(make_either(cli_path=cli)))
 
 
 def test_the_cli_never_gets_ready(make_agent: MakeAgent, scripted_cli: Callable[[str], str]) -> None:
@@ -261,12 +261,12 @@ def test_another_prompts_result_is_not_ours(make_agent: MakeAgent, scripted_cli:
 
 def test_what_the_cli_is_started_with(
     home: Path,
-    make_agent: MakeAgent,
+    make_either: MakeEither,
     scripted_cli: Callable[[str], str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    agent = make_agent(
+    agent = make_either(
         cli_path=scripted_cli("(here / 'seen').write_text(json.dumps([sys.argv, dict(os.environ)])); sys.exit(3)")
     )
     settings = {

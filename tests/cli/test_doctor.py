@@ -16,8 +16,8 @@ import pexpect
 import pytest
 
 from tests.service.watcher_process import WatcherProcess
-from watcher.service import diagnosis
-from watcher.service.diagnosis import Case, Finding, State
+from watcher.service.diagnosis import chain
+from watcher.service.diagnosis.finding import Case, Finding, State
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals and permissions")
 
@@ -36,7 +36,7 @@ def installed(watcher: WatcherProcess) -> WatcherProcess:
 
 def look(watcher: WatcherProcess, link: str) -> Finding:
     """Return what the check of one link finds in the watcher's world."""
-    ((finding, *_),) = [check() for name, check in diagnosis.steps(Case(watcher.environment)) if name == link]
+    ((finding, *_),) = [check() for name, check in chain.steps(Case(watcher.environment)) if name == link]
     return finding
 
 

@@ -109,6 +109,26 @@ def test_what_is_broken_or_given_up_is_counted(watcher: WatcherProcess) -> None:
     }
 
 
+def test_what_was_asked_of_the_agent_today(watcher: WatcherProcess) -> None:
+    assert "today" not in watcher.run("status").stdout
+    assert json.loads(watcher.run("status", "--json").stdout)["today"] is None
+    into = """INSERT INTO agent_requests (session_id, project, agent, model, outcome, turns, tool_uses, input_tokens,
+        output_tokens, cost_usd, created_at, created_at_epoch) VALUES ('s', '/p', 'claude', 'm', 'answered', 1, 1, ?,
+        20, 0.125, '', ?)"""
+    now = events.now()
+    execute(watcher, into, 1000, now - 2 * 86_400_000)
+    assert "today         0 requests, 0 tokens in, 0 out, $0.00" in watcher.run("status").stdout
+    execute(watcher, into, 1000, now + 1000)  # at midnight too it is of the day on which it is looked for
+    execute(watcher, into, 234, now + 1000)
+    assert "today         2 requests, 1,234 tokens in, 40 out, $0.25" in watcher.run("status").stdout
+    assert json.loads(watcher.run("status", "--json").stdout)["today"] == {
+        "requests": 2,
+        "input_tokens": 1234,
+        "output_tokens": 40,
+        "cost_usd": 0.25,
+    }
+
+
 def test_retry_says_how_many_and_what_is_next(watcher: WatcherProcess) -> None:
     assert "nothing to try again" in watcher.run("retry").stdout
     give_up(watcher)

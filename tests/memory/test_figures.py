@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from watcher.memory import figures, outcomes
-from watcher.memory.database import Database
+from watcher.memory.database import Database, driver
 from watcher.memory.figures import GivenUp
 from watcher.memory.outcomes import Retried
 
@@ -42,7 +42,7 @@ def add_summary(database: Database, number: int, source: str, *, attempts: int) 
 
 def test_an_empty_memory_has_nothing(database: Database) -> None:
     with database.read() as connection:
-        counts = figures.counts(connection)
+        counts = figures.counts(driver(connection))
     assert counts.sessions == {"active": 1, "completed": 0, "failed": 0}
     assert set(counts.tool_uses.values()) == {0}
     assert counts.last_summary is None
@@ -58,9 +58,9 @@ def test_what_was_given_up_is_tried_again_where_something_of_it_is_kept(database
     add_summary(database, 2, "provisional", attempts=MOST - 1)
     add_summary(database, 3, "agent", attempts=MOST)
     with database.write() as connection:
-        assert figures.given_up(connection, MOST) == GivenUp(tool_uses=1, forgotten=1, summaries=1)
+        assert figures.given_up(driver(connection), MOST) == GivenUp(tool_uses=1, forgotten=1, summaries=1)
         assert outcomes.retry(connection, MOST) == Retried(tool_uses=1, summaries=1)
-        assert figures.given_up(connection, MOST) == GivenUp(tool_uses=0, forgotten=1, summaries=0)
+        assert figures.given_up(driver(connection), MOST) == GivenUp(tool_uses=0, forgotten=1, summaries=0)
         assert outcomes.retry(connection, MOST) == Retried(tool_uses=0, summaries=0)
         told = connection.exec_driver_sql("SELECT tool_use_id, status, attempts FROM tool_uses ORDER BY id").all()
         tries = connection.exec_driver_sql("SELECT attempts FROM session_summaries ORDER BY id").scalars().all()
@@ -80,7 +80,7 @@ def test_counts(database: Database) -> None:
     add_summary(database, 2, "provisional", attempts=1)
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE session_summaries SET last_error = 'login: no' WHERE prompt_number = 2")
-        counts = figures.counts(connection)
+        counts = figures.counts(driver(connection))
     assert counts.tool_uses == {"open": 0, "pending": 1, "observed": 0, "skipped": 0, "failed": 1}
     assert (counts.summaries, counts.provisional_summaries, counts.last_error) == (2, 1, "login: no")
     assert counts.last_summary is not None

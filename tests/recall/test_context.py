@@ -8,7 +8,8 @@ from watcher.memory import outcomes
 from watcher.memory.database import Database
 from watcher.memory.outcomes import ObservationFields, SummaryFields
 from watcher.memory.turns import Turn
-from watcher.recall.context import render, units
+from watcher.recall.context import render
+from watcher.recall.units import units
 from watcher.settings import ContextSettings
 
 PROJECT = "/home/dev/api"

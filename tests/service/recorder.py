@@ -11,8 +11,8 @@ from typing import Any
 from tests.transcript.lines import BEGIN, SESSION
 from watcher.agent import base
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import recollection, sessions
-from watcher.memory.database import Database
+from watcher.memory import lookup, sessions
+from watcher.memory.database import Database, driver
 from watcher.memory.models import FlagKind
 from watcher.service.digest import Digest
 from watcher.service.events import Event
@@ -99,4 +99,4 @@ class Recorder:
     def context(self) -> str:
         """Return what the next session would read."""
         with self.database.read() as connection:
-            return recollection.context(connection, PROJECT)
+            return lookup.context(driver(connection), PROJECT)

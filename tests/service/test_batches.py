@@ -16,7 +16,7 @@ from tests.transcript import lines
 from tests.transcript.lines import BEGIN, SESSION
 from watcher.agent.base import AgentError, Batch, Observation, ObservationType, Reply
 from watcher.memory import figures, outcomes, turns
-from watcher.memory.database import Database, iso
+from watcher.memory.database import Database, driver, iso
 from watcher.memory.models import FlagKind
 from watcher.service.batches import TURNS_AT_ONCE, WORTH_ASKING
 from watcher.service.digest import Outcome
@@ -213,7 +213,7 @@ def test_a_question_and_a_short_answer_make_no_request(recorder: Recorder, agent
     assert "endofunctors" in recorder.context()
     assert "(provisional)" not in recorder.context()
     with recorder.database.write() as connection:
-        assert figures.counts(connection).provisional_summaries == 0
+        assert figures.counts(driver(connection)).provisional_summaries == 0
         assert outcomes.retry(connection, 5) == outcomes.Retried(0, 0)
         assert turns.sessions_with_work(connection, 5) == []
 
@@ -372,12 +372,12 @@ class Wording(ScriptedAgent):
     ("tool_use_ids", "turn", "number", "rests_on"),
     [
         (("tool-1-0",), None, 1, '["tool-1-0"]'),
-        (("tool-2-0", "tool-1-0"), None, 2, '["tool-1-0", "tool-2-0"]'),
+        (("tool-2-0", "tool-1-0"), None, 2, '["tool-1-0","tool-2-0"]'),
         (("tool-1-0",), 3, 1, '["tool-1-0"]'),
         ((), 1, 1, '["tool-1-0"]'),
         ((), 3, 3, "[]"),
-        ((), None, 3, '["tool-1-0", "tool-2-0"]'),
-        (("tool-9-9",), 9, 3, '["tool-1-0", "tool-2-0"]'),
+        ((), None, 3, '["tool-1-0","tool-2-0"]'),
+        (("tool-9-9",), 9, 3, '["tool-1-0","tool-2-0"]'),
     ],
 )
 def test_an_observation_is_of_the_turn_of_its_tool_uses_else_of_the_one_it_names(

@@ -22,8 +22,9 @@ from watcher import __version__, resources, system
 from watcher.memory import conditions
 from watcher.memory.database import Database
 from watcher.memory.models import FlagKind
-from watcher.service import diagnosis, events, install
-from watcher.service.diagnosis import Case, Finding, State, places, transcripts
+from watcher.service import events, install
+from watcher.service.diagnosis import chain, places, transcripts
+from watcher.service.diagnosis.finding import Case, Finding, State
 from watcher.settings import Settings
 
 OK, WARNING, WRONG = State.OK, State.WARNING, State.WRONG
@@ -43,7 +44,7 @@ def look(environ: dict[str, str]) -> Look:
     """Return what the check of one link finds."""
 
     def at(link: str, **variables: str) -> list[Finding]:
-        steps = diagnosis.steps(Case(environ | variables))
+        steps = chain.steps(Case(environ | variables))
         return [finding for name, check in steps if name == link for finding in check()]
 
     return at
@@ -70,7 +71,7 @@ def elsewhere(tmp_path: Path, settings: Settings) -> Iterator[Path]:
 
 
 def everything(environ: dict[str, str]) -> list[Finding]:
-    return [finding for _, check in diagnosis.steps(Case(environ)) for finding in check()]
+    return [finding for _, check in chain.steps(Case(environ)) for finding in check()]
 
 
 def states(findings: list[Finding]) -> list[State]:
@@ -149,7 +150,7 @@ def test_a_check_that_fails_is_a_finding(settings: Settings) -> None:
     def fails(case: Case) -> list[Finding]:
         raise RuntimeError("boom")
 
-    (finding,) = diagnosis.found("somewhere", fails, Case({}))
+    (finding,) = chain.found("somewhere", fails, Case({}))
     assert (finding.link, finding.state) == ("somewhere", WRONG)
     assert "RuntimeError('boom')" in finding.text
 

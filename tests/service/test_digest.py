@@ -205,9 +205,7 @@ def test_an_observation_that_names_no_tool_use_rests_on_the_batch(recorder: Reco
     recorder.write(lines.turn_end(3))
     take_in(recorder)
     recorder.digest.ask_agent(SESSION)
-    assert recorder.rows("SELECT DISTINCT files_read, tool_use_ids FROM observations") == [
-        ('["/a", "/b"]', '["a", "b"]')
-    ]
+    assert recorder.rows("SELECT DISTINCT files_read, tool_use_ids FROM observations") == [('["/a","/b"]', '["a","b"]')]
 
 
 def test_a_fault_keeps_the_work(recorder: Recorder, agent: ScriptedAgent) -> None:

@@ -12,8 +12,8 @@ from tests.rows import rows
 from tests.service.recorder import Recorder
 from tests.transcript import lines
 from tests.transcript.lines import BEGIN, SESSION
-from watcher.memory import pages, recollection
-from watcher.memory.database import Database, DatabaseError
+from watcher.memory import lookup, pages
+from watcher.memory.database import Database, DatabaseError, driver
 from watcher.service import housekeeping as housekeeping_room
 from watcher.service.events import Event, EventKind
 from watcher.service.housekeeping import DAY, Housekeeping
@@ -59,7 +59,7 @@ class House:
 
     def context(self, project: str) -> str:
         with self.database.read() as connection:
-            return recollection.context(connection, project)
+            return lookup.context(driver(connection), project)
 
     def pages(self) -> pages.Pages:
         with self.database.read() as connection:

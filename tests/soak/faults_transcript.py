@@ -39,7 +39,7 @@ def changed(place: Place) -> Tally:
             change(transcript)
             transcript.append(ledger, place.random.randrange(1, 5))
             times += 1
-        _await_read(home, [transcript.path for transcript in transcripts])
+        _await_read(home, ledger, [transcript.path for transcript in transcripts])
         assert watcher.is_alive(), home.log()
     for transcript in transcripts:
         transcript.over()
@@ -130,12 +130,16 @@ def _recreate(transcript: _Transcript) -> None:
     transcript.path.unlink(missing_ok=True)
 
 
-def _await_read(home: Home, paths: list[Path]) -> None:
-    """Wait until all is taken in: what nobody has read may go for good with its file."""
+def _await_read(home: Home, ledger: Ledger, paths: list[Path]) -> None:
+    """Wait until all is taken in: what nobody has read may go for good with its file.
+
+    The checkpoints alone do not tell: a file that was made anew may have the inode and the size of the one before.
+    """
     deadline = time.monotonic() + LONGEST_REST
     while time.monotonic() < deadline:
         read = {str(path): (file_id, offset) for path, file_id, offset in home.rows(_READ)}
-        if all(read.get(str(path)) == (_file_id(path), path.stat().st_size) for path in paths):
+        is_known = ledger.tool_uses <= {row[0] for row in home.rows("SELECT tool_use_id FROM tool_uses")}
+        if is_known and all(read.get(str(path)) == (_file_id(path), path.stat().st_size) for path in paths):
             return
         time.sleep(0.02)
     raise AssertionError(f"not read: {read}, {[(str(p), _file_id(p), p.stat().st_size) for p in paths]}\n{home.log()}")

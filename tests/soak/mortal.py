@@ -33,7 +33,7 @@ _MODULES = (
     "alembic.command",
     "logging.config",
     "sqlalchemy.dialects.sqlite",
-    "watcher.agent.claude",
+    "watcher.agent.proxy",
     "watcher.cli.events",
     "watcher.service.presence",
     "watcher.service.watch",

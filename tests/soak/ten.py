@@ -24,6 +24,7 @@ from tests.world import PLUGIN, World
 
 SESSIONS = 10
 MODEL_TIME = 1.0  # seconds that the agent's model thinks
+LOADING = 4.0  # seconds for the process that asks it to be ready, a second of CPU, beside ten Claude Codes
 LONGEST = 120.0  # seconds for all ten, from the first prompt to the last summary
 
 
@@ -111,8 +112,8 @@ class Wait:
 
     @property
     def bound(self) -> float:
-        """The model's own time, and 2 s for each session in the queue: those before it, itself, the one beside it."""
-        return MODEL_TIME + 2.0 * min(self.ahead + 2, SESSIONS)
+        """What loading and the model take, and 2 s for each in the queue: those before it, itself, one beside it."""
+        return LOADING + MODEL_TIME + 2.0 * min(self.ahead + 2, SESSIONS)
 
 
 def run(folder: Path) -> Result:
@@ -122,6 +123,7 @@ def run(folder: Path) -> Result:
     with MessagesAPI(model.of_users, agent=model.of_agents) as api, World(folder, api) as world:
         # It runs already, as it does for whoever has more than one session: ten at once on few cores make its own
         # beginning slow, and that is no wait in a queue.
+        world.environment["CLAUDE_MEM_AGENT_IDLE_LIMIT"] = "1"  # so that what is left is left for good
         world.claude_mem("watch", "--background")
         with _AgentProcesses(world) as agents, ExitStack() as stack:
             for user in [_started(stack, world, number) for number in range(SESSIONS)]:

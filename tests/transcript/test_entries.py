@@ -142,6 +142,11 @@ def test_a_broken_line_is_said(line: bytes) -> None:
         entries.understand(line)
 
 
+@pytest.mark.parametrize("line", [b'{"type":["user"]}', b'{"type":null}', b"{}", b'{"type":"of tomorrow"}'])
+def test_a_type_that_is_not_known_is_of_no_use(line: bytes) -> None:
+    assert entries.understand(line) == entries.NOTHING
+
+
 def test_half_a_surrogate_pair_is_read_as_a_question_mark() -> None:
     line = lines.prompt(0, "PLACE").replace(b"PLACE", b"cut \\ud83d here")
     entry = only(line)

@@ -141,3 +141,16 @@ def test_a_rewritten_tail_is_noticed(path: Path) -> None:
 def test_a_missing_file_is_said(path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         tail.read(path)
+
+
+def test_lines_that_are_not_wanted_are_counted_and_read_past(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(b"no 1\nyes\r\nno 2\nhalf")
+
+    chunk = tail.read(path, skip=lambda data, start: data.startswith(b"no", start))
+
+    assert [(line.offset, line.data) for line in chunk.lines] == [(5, b"yes")]
+    assert (chunk.skipped, chunk.position.offset, chunk.more) == (2, 15, True)
+    path.write_bytes(b"no 1\nyes\r\nno 2\nno 3\n")
+    last = tail.read(path, chunk.position, skip=lambda data, start: data.startswith(b"no", start))
+    assert (last.lines, last.skipped, last.position.offset, last.more) == ((), 1, 20, False)

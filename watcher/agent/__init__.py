@@ -1,7 +1,7 @@
 """Owns the choice of an agent: tool uses in, observations and a summary out.
 
-Knows neither the transcript nor the database. Importing this package stays cheap: claude-agent-sdk, whose
-import alone takes a second or two, is loaded only where `create` is asked for the agent that needs it.
+Knows neither the transcript nor the database. Cheap to import and to hold: claude-agent-sdk, whose import alone takes
+a second and 40 MB, is loaded in a process of its own (see `proxy`), and only while there is something to ask.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from watcher.agent.extractive import ExtractiveAgent
+from watcher.agent.proxy import AgentProxy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,4 @@ def create(settings: AgentSettings, workdir: Path, claude_dir: Path) -> Agent:
     """
     if settings.name == ExtractiveAgent.name:
         return ExtractiveAgent()
-    from watcher.agent.claude import ClaudeAgent  # a second or two, see above
-
-    return ClaudeAgent(settings, workdir, claude_dir)
+    return AgentProxy(settings, workdir, claude_dir)

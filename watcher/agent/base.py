@@ -6,7 +6,6 @@ by anyone, at any time, and no conversation grows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Protocol
@@ -117,7 +116,7 @@ class Reply:
     """
 
     observations: tuple[Observation, ...]
-    summaries: Mapping[int, Summary] = field(default_factory=dict)
+    summaries: dict[int, Summary] = field(default_factory=dict)
     usage: Usage = Usage()
 
 

@@ -3,7 +3,8 @@
 One fresh process a batch: a batch holds all it needs, so there is no conversation to keep, and a fresh
 process cannot send a failed prompt along with the next one, has no history that grows, reports the cost of
 this batch alone (the CLI adds costs up over its life) and leaves nothing running between two batches. It
-costs 0.3 s. See `guard` for what ends it when it is the watcher that is killed.
+costs 0.3 s. The watcher itself never imports this: it has it run by `worker`, by way of `proxy`. See `guard` for what
+ends the model's process when it is the one that started it that is killed.
 
 The model's process is itself a Claude Code, so all that makes one useful to a user is switched off: tools,
 hooks, MCP servers, settings, memory, transcripts, and the reading of `@path` and `/command` in what it is

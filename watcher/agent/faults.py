@@ -13,6 +13,7 @@ _WITHOUT_MODEL = 'set name = "extractive" under [agent] in config.toml (or CLAUD
 LOGIN_HINT = f"run claude and type /login, or {_WITHOUT_MODEL}"
 CLI_HINT = f"install Claude Code, or name it with cli_path under [agent] in config.toml, or {_WITHOUT_MODEL}"
 UPDATE_HINT = f"run claude update, or {_WITHOUT_MODEL}"
+WORKER_HINT = f"claude-mem watch --stop (a session starts it anew), or install claude-mem again, or {_WITHOUT_MODEL}"
 MODEL_HINT = "set model under [agent] in config.toml to one that your account has"
 
 
@@ -64,6 +65,16 @@ def stopped() -> AgentError:
 def crashed(what: str) -> AgentError:
     """Return the error for a CLI that ended or babbled in the middle of a batch."""
     return AgentError(f"the Claude Code process failed: {what}", kind="crashed")
+
+
+def ended(what: str) -> AgentError:
+    """Return the error for an agent's process that ended, babbled or fell silent in the middle of a batch."""
+    return AgentError(f"the agent's process failed: {what}", kind="crashed")
+
+
+def unusable(what: str) -> AgentError:
+    """Return the error for an agent's process that never gets ready to be asked: no fault of any batch."""
+    return AgentError(f"the agent's process cannot be used: {what}", kind="missing", hint=WORKER_HINT)
 
 
 def missing(where: str) -> AgentError:

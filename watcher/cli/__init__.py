@@ -1,43 +1,88 @@
-"""Owns the command line: one command a module. Only here is anything printed, and the process ended."""
+"""Owns the command line: one command a module. Only here is anything printed, and the process ended.
+
+Somebody waits for each: so a command's module is imported when it is asked for, and imports what it works with when
+it is run.
+"""
 
 from __future__ import annotations
 
 import errno
+import gc
+import importlib
 import inspect
 import io
 import sys
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import typer
+from typer.main import get_command
 
 from watcher import __version__
-from watcher.cli.cleanup_sessions import cleanup_sessions
-from watcher.cli.context import context
-from watcher.cli.doctor import doctor
-from watcher.cli.install import install, uninstall
-from watcher.cli.replay import replay
-from watcher.cli.retry import retry
-from watcher.cli.status import status
-from watcher.cli.watch import watch
+from watcher.cli.arguments import Command, Group
 from watcher.errors import ClaudeMemError, UsageError
 
+COMMANDS = {  # the module of each, in the order in which they are listed
+    "install": "install",
+    "status": "status",
+    "doctor": "doctor",
+    "context": "context",
+    "watch": "watch",
+    "replay": "replay",
+    "retry": "retry",
+    "cleanup-sessions": "cleanup_sessions",
+    "uninstall": "install",
+}
 _OF_THE_DISK = {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS}
+
+_LOOK: dict[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_completion": False}
+
+
+def command(name: str) -> Callable[..., None]:
+    """Return the function that a command runs."""
+    module = importlib.import_module(f"watcher.cli.{COMMANDS[name]}")
+    function: Callable[..., None] = getattr(module, name.replace("-", "_"))
+    return function
+
+
+def summary(name: str) -> str:
+    """Return what a command does, in a sentence or two: the first paragraph of its help."""
+    text = inspect.cleandoc(command(name).__doc__ or "")
+    return " ".join(text.split("\n\n")[0].split())
+
+
+class _Commands(Group):
+    """All commands by name; each is made when it is asked for."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name in COMMANDS:
+            self.add_command(Command(name))  # stands for it where nothing but its name is wanted
+
+    def get_command(self, _context: object, name: str) -> Command | None:
+        if name not in COMMANDS:
+            return None
+        function = command(name)
+        # "\b" keeps the lines of the examples as they are.
+        text = inspect.cleandoc(function.__doc__ or "").replace("\nExamples:\n", "\n\b\nExamples:\n")
+        alone = typer.Typer(**_LOOK)
+        alone.command(name, cls=Command, help=text)(function)
+        made = get_command(alone)
+        assert isinstance(made, Command)  # noqa: S101 - for the type checker
+        return made
+
+    def format_commands(self, _context: object, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary(name)) for name in COMMANDS])
+
 
 app = typer.Typer(
     name="claude-mem",
     help="Persistent memory for Claude Code: what a session did, the next one knows.",
+    cls=_Commands,
     no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
+    **_LOOK,
 )
-for _command in (install, status, doctor, context, watch, replay, retry, cleanup_sessions, uninstall):
-    _text = inspect.cleandoc(_command.__doc__ or "")
-    # "\b" keeps the lines of the examples as they are.
-    app.command(
-        help=_text.replace("\nExamples:\n", "\n\b\nExamples:\n"),
-        short_help=" ".join(_text.split("\n\n")[0].split()),
-    )(_command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -69,6 +114,8 @@ def main() -> None:
         if error.errno not in _OF_THE_DISK:
             raise  # a defect, whose traceback is wanted
         _end(str(error), "look at the disk and at the permissions there", code=1)
+    finally:
+        gc.freeze()  # Python would look for cycles in all that was imported before it ends, for a tenth of a command
 
 
 def _end(text: str, hint: str, *, code: int) -> NoReturn:

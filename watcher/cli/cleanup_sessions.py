@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from watcher import settings as settings_room
 from watcher.cli.style import ago, counted, say, say_json
 
 
@@ -26,6 +25,7 @@ def cleanup_sessions(
         claude-mem cleanup-sessions
         claude-mem cleanup-sessions --max-age 6 --dry-run
     """
+    from watcher import settings as settings_room
     from watcher.agent.extractive import ExtractiveAgent
     from watcher.memory import sessions
     from watcher.memory.database import Database

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from watcher import settings as settings_room
 from watcher.cli.style import say_json
 from watcher.errors import ClaudeMemError
 
@@ -24,15 +23,15 @@ def context(
         claude-mem context
         claude-mem context --project ~/code/api
     """
-    from watcher.memory import recollection
-    from watcher.memory.database import Database
-    from watcher.recall.context import units
+    from watcher import settings as settings_room
+    from watcher.memory import lookup
+    from watcher.recall.units import units
 
     settings = settings_room.load()
     folder = str((project or Path.cwd()).expanduser().absolute())
-    with Database.existing(settings.database).read() as connection:
-        text = recollection.context(connection, folder)
-        known = recollection.projects(connection)
+    with lookup.opened(settings.database) as connection:
+        text = lookup.context(connection, folder)
+        known = lookup.projects(connection)
     if as_json:
         say_json({"project": folder, "text": text, "units": units(text)})
     elif text:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import textwrap
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -14,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.style import counted, say, say_json
+from watcher.cli.style import counted, say, say_json, wrapped
 
 if TYPE_CHECKING:
-    from watcher.service.diagnosis import Finding
+    from watcher.service.diagnosis.finding import Finding
 
 PATIENCE = 1.0  # seconds of one check before it is said which one it is
 _COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
@@ -36,10 +34,11 @@ def doctor(
         claude-mem doctor
         claude-mem doctor --json | jq '.[] | select(.state != "ok")'
     """
-    from watcher.service import diagnosis  # heavy: only where it is used
+    from watcher.service.diagnosis import chain
+    from watcher.service.diagnosis.finding import Case
 
     found: list[Finding] = []
-    for link, look in diagnosis.steps(diagnosis.Case()):
+    for link, look in chain.steps(Case()):
         with _progress(link):
             findings = look()
         found += findings
@@ -59,17 +58,6 @@ def _tell(finding: Finding) -> None:
     say(typer.style(word, fg=_COLOURS[word]) + lines[0].removeprefix(word))
     for line in lines[1:] + (wrapped(" " * _INDENT + "Try: ", finding.hint) if finding.hint else []):
         say(line)
-
-
-def wrapped(head: str, text: str) -> list[str]:
-    """Return a text behind its head, in as many lines as the terminal needs; a pipe gets one."""
-    words = " ".join(text.split())
-    if not sys.stdout.isatty():
-        return [head + words]
-    width = max(shutil.get_terminal_size().columns, len(head) + 20)
-    indent = " " * len(head)
-    lines = textwrap.wrap(words, width, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
-    return lines or [head]
 
 
 def _conclude(found: list[Finding]) -> None:

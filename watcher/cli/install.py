@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher import settings as settings_room
 from watcher.cli.style import say, say_json
 from watcher.errors import UsageError
 
@@ -33,7 +32,8 @@ def install(as_json: AsJSON = False, dry_run: DryRun = False) -> None:
         claude-mem install --dry-run
         CLAUDE_CONFIG_DIR=~/.claude-office claude-mem install
     """
-    from watcher.service import install as room  # heavy: only where it is used
+    from watcher import settings as settings_room
+    from watcher.service import install as room
 
     changes = room.install(settings_room.load(), dry_run=dry_run)
     _tell(changes, as_json=as_json, dry_run=dry_run, nothing="all is in place; nothing to change")
@@ -58,7 +58,8 @@ def uninstall(
         claude-mem uninstall --purge
         claude-mem uninstall --purge --yes
     """
-    from watcher.service import install as room  # heavy: only where it is used
+    from watcher import settings as settings_room
+    from watcher.service import install as room
 
     settings = settings_room.load()
     if purge and not dry_run and not yes and settings.home.exists():

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from watcher import settings as settings_room
 from watcher.cli.style import counted, say, say_json
 from watcher.errors import ClaudeMemError, UsageError
 
@@ -35,9 +34,10 @@ def replay(
         claude-mem replay fixtures/ordinary --speed 20
     """
     from watcher import agent
+    from watcher import settings as settings_room
     from watcher.cli.events import print_event
     from watcher.memory import figures
-    from watcher.memory.database import Database
+    from watcher.memory.database import Database, driver
     from watcher.service import recording
     from watcher.service.events import Event
     from watcher.service.replay import Replay
@@ -69,9 +69,9 @@ def replay(
             chosen.close()
     seconds = time.monotonic() - begun
     with database.read() as connection:
-        counts = figures.counts(connection)
+        counts = figures.counts(driver(connection))
     if as_json:
-        say_json({"recordings": len(recordings), "bytes": total, "seconds": round(seconds, 3), **asdict(counts)})
+        say_json({"recordings": len(recordings), "bytes": total, "seconds": round(seconds, 3), **counts._asdict()})
     else:
         say(f"{counted(len(recordings), 'session')}, {total / 1e6:.1f} MB in {seconds:.1f} s")
         kept = f"{counted(counts.observations, 'observation')}, {counted(counts.summaries, 'summary', 'summaries')}"

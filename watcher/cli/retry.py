@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from watcher import settings as settings_room
 from watcher.cli.style import counted, say, say_json
 
 
@@ -21,8 +20,9 @@ def retry(as_json: Annotated[bool, typer.Option("--json", help="Print JSON: how 
         claude-mem retry
         claude-mem retry --json
     """
-    from watcher.memory import figures, outcomes, watchers
-    from watcher.memory.database import Database
+    from watcher import settings as settings_room
+    from watcher.memory import figures, lookup, outcomes
+    from watcher.memory.database import Database, driver
     from watcher.service.diagnosis.life import Life, life
     from watcher.service.events import now
 
@@ -30,9 +30,9 @@ def retry(as_json: Annotated[bool, typer.Option("--json", help="Print JSON: how 
     database = Database.existing(settings.database)
     most = settings.agent.max_attempts
     with database.write() as connection:
-        forgotten = figures.given_up(connection, most).forgotten
+        forgotten = figures.given_up(driver(connection), most).forgotten
         retried = outcomes.retry(connection, most)
-        run = watchers.last_run(connection)
+        run = lookup.last_run(driver(connection))
     if as_json:
         say_json({**asdict(retried), "forgotten": forgotten})
         return

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from watcher import settings as settings_room
-from watcher.cli.doctor import wrapped
-from watcher.cli.style import ago, counted, fitted, local_time, say, say_json
+from watcher.cli.style import ago, counted, fitted, local_time, say, say_json, today, wrapped
 
 if TYPE_CHECKING:
-    from watcher.memory.conditions import CurrentCondition
-    from watcher.memory.figures import Counts, GivenUp
-    from watcher.memory.watchers import WatcherRun
+    from watcher.memory.figures import Counts, GivenUp, Spent
+    from watcher.memory.lookup import CurrentCondition, WatcherRun
     from watcher.service.diagnosis.life import Life
 
 
@@ -27,21 +23,22 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         claude-mem status
         claude-mem status --json
     """
-    from watcher.memory import conditions, figures, watchers
-    from watcher.memory.database import Database
+    from watcher import settings as settings_room
+    from watcher.memory import figures, lookup
+    from watcher.memory.states import ConditionName
     from watcher.service.diagnosis.life import Life, life
     from watcher.service.events import now
 
     settings = settings_room.load()
-    database = Database.existing(settings.database)
-    with database.read() as connection:
+    with lookup.opened(settings.database) as connection:
         counts = figures.counts(connection)
         up = figures.given_up(connection, settings.agent.max_attempts)
-        current = conditions.current(connection)
-        run = watchers.last_run(connection)
+        current = lookup.conditions(connection)
+        run = lookup.last_run(connection)
+        spent = figures.spent(connection, today())
     moment = now()
     state = life(settings.lock, run, moment)
-    polls = any(condition.name == conditions.WATCHING for condition in current)
+    polls = any(condition.name == ConditionName.WATCHING for condition in current)
     watching = ("polling" if polls else "events") if state in (Life.ALIVE, Life.STALLED) else ""
     if as_json:
         told: dict[str, Any] = {
@@ -49,22 +46,25 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
                 "running": state in (Life.ALIVE, Life.STALLED),
                 "state": state,
                 "watching_by": watching or None,
-                "last_run": asdict(run) if run else None,
+                "last_run": run,
             },
             "database": str(settings.database),
             "agent": settings.agent.name,
-            "conditions": [asdict(condition) for condition in current],
-            "given_up": asdict(up),
-            **asdict(counts),
+            "today": spent,
+            "conditions": current,
+            "given_up": up,
+            **counts._asdict(),
         }
         say_json(told)
         return
     _watcher(state, run, moment, watching)
     _row("memory", str(settings.database))
     _row("agent", settings.agent.name)
+    if spent is not None:
+        _spent(spent)
     _conditions(current, moment)
     _counts(counts, up)
-    if counts.last_error and not any(condition.name == conditions.AGENT for condition in current):
+    if counts.last_error and not any(condition.name == ConditionName.AGENT for condition in current):
         _row("trouble", counts.last_error, colour="red")
     last = counts.last_summary
     if last is not None:
@@ -91,8 +91,15 @@ def _watcher(state: Life, run: WatcherRun | None, moment: int, watching: str) ->
             _row("watcher", "not running; the next session or prompt starts it", colour="yellow")
 
 
+def _spent(today: Spent) -> None:
+    tokens = f"{today.input_tokens:,} tokens in, {today.output_tokens:,} out"
+    _row("today", f"{counted(today.requests, 'request')}, {tokens}, ${today.cost_usd:.2f}")
+
+
 def _conditions(current: list[CurrentCondition], moment: int) -> None:
     """Print what the watcher says is wrong, one row each."""
+    if not current:
+        return
     from watcher.service.diagnosis.conditions import gravity, told
 
     colours = {"wrong": "red", "warning": "yellow"}

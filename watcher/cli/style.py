@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 import time
 from datetime import datetime
+from typing import Any
 
-import orjson
 import typer
 
 
@@ -24,7 +25,9 @@ def say(text: str, *, colour: str = "", bold: bool = False) -> None:
 
 def say_json(value: object) -> None:
     """Print a value as JSON."""
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+    import orjson
+
+    sys.stdout.write(orjson.dumps(value, default=_fields, option=orjson.OPT_INDENT_2).decode() + "\n")
 
 
 def fitted(line: str) -> str:
@@ -32,6 +35,17 @@ def fitted(line: str) -> str:
     whole = " ".join(line.splitlines()).rstrip()
     width = shutil.get_terminal_size().columns
     return whole if not sys.stdout.isatty() or len(whole) <= width else whole[: width - 1] + "…"
+
+
+def wrapped(head: str, text: str) -> list[str]:
+    """Return a text behind its head, in as many lines as the terminal needs; a pipe gets one."""
+    words = " ".join(text.split())
+    if not sys.stdout.isatty():
+        return [head + words]
+    width = max(shutil.get_terminal_size().columns, len(head) + 20)
+    indent = " " * len(head)
+    lines = textwrap.wrap(words, width, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
+    return lines or [head]
 
 
 def counted(number: int, one: str, many: str = "") -> str:
@@ -49,6 +63,11 @@ def local_time(epoch: int) -> str:
     return datetime.fromtimestamp(epoch / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
+def today() -> int:
+    """Return when the day began where the user is (milliseconds)."""
+    return round(datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
+
+
 def ago(milliseconds: int) -> str:
     """Return a span of time in its largest unit."""
     seconds = max(0, milliseconds) // 1000
@@ -56,3 +75,10 @@ def ago(milliseconds: int) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit} ago"
     return f"{seconds} s ago"
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """Return a named tuple as JSON has it."""
+    if not isinstance(value, tuple):
+        raise TypeError
+    return value._asdict()  # type: ignore[attr-defined,no-any-return]

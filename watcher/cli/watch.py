@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from contextlib import suppress
@@ -12,16 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher import settings as settings_room
-from watcher import system
 from watcher.cli.style import say
 from watcher.errors import ClaudeMemError
-from watcher.settings import Settings
 
 if TYPE_CHECKING:
     from watcher.memory.database import DamagedError
-    from watcher.memory.watchers import WatcherRun
+    from watcher.memory.lookup import WatcherRun
     from watcher.service.events import Event
+    from watcher.settings import Settings
 
 WATCHER_BUSY_TIMEOUT = 0.4  # seconds; it tries again, and is to end within two seconds when told to
 START_WAIT = 15.0  # seconds for a watcher in the background to report
@@ -43,6 +40,8 @@ def watch(
         claude-mem watch --background
         claude-mem watch --stop
     """
+    from watcher import settings as settings_room
+
     settings = settings_room.load()
     if stop:
         _stop(settings)
@@ -80,7 +79,9 @@ def _run(settings: Settings, *, until_idle: bool) -> None:
 
 def _serve(settings: Settings, ended: list[str], *, until_idle: bool) -> None:
     """Run a watcher to its end; `ended` gets the name of the signal that asked for it."""
-    from watcher import agent  # heavy: only where it is used
+    import signal
+
+    from watcher import agent
     from watcher.memory.database import Database
     from watcher.service import presence, rebuild
     from watcher.service.watch import Watch
@@ -116,6 +117,7 @@ def _tell(event: Event) -> None:
 
 
 def _start(settings: Settings) -> None:
+    from watcher import system
     from watcher.memory.database import DamagedError
     from watcher.service import presence, rebuild
 

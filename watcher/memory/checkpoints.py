@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from watcher.memory.database import insert
 from watcher.memory.models import BrokenLine, Checkpoint
@@ -34,9 +34,25 @@ class BrokenRecord:
     reason: str
 
 
+# Made once, as both run for every line that is appended.
+_OF_PATH = select(Checkpoint.__table__).where(Checkpoint.path == bindparam("of_path"))
+_NEW = insert(Checkpoint)
+_SAVE = _NEW.on_conflict_do_update(
+    index_elements=["path"],
+    set_={
+        **{
+            name: _NEW.excluded[name]
+            for name in ("session_id", "updated_at_epoch", *(field.name for field in fields(Progress)))
+        },
+        "lines_taken": Checkpoint.lines_taken + _NEW.excluded.lines_taken,
+        "lines_skipped": Checkpoint.lines_skipped + _NEW.excluded.lines_skipped,
+    },
+)
+
+
 def checkpoint(connection: Connection, path: str) -> Progress | None:
     """Return how far a transcript was taken in, if it ever was."""
-    row = connection.execute(select(Checkpoint.__table__).where(Checkpoint.path == path)).one_or_none()
+    row = connection.execute(_OF_PATH, {"of_path": path}).one_or_none()
     if row is None:
         return None
     return Progress(row.file_id, row.offset, row.head_length, row.head_hash, row.marker_hash)
@@ -55,20 +71,9 @@ def save_checkpoint(
 
     `lines_taken` and `lines_skipped` are those of this step; the checkpoint adds them up.
     """
-    values = {**asdict(progress), "session_id": source.session_id, "updated_at_epoch": now}
-    statement = insert(Checkpoint).values(
-        path=source.path, lines_taken=lines_taken, lines_skipped=lines_skipped, **values
-    )
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["path"],
-            set_={
-                **values,
-                "lines_taken": Checkpoint.lines_taken + lines_taken,
-                "lines_skipped": Checkpoint.lines_skipped + lines_skipped,
-            },
-        )
-    )
+    values = {"path": source.path, "session_id": source.session_id, "updated_at_epoch": now}
+    counts = {"lines_taken": lines_taken, "lines_skipped": lines_skipped}
+    connection.execute(_SAVE, {**values, **asdict(progress), **counts})
 
 
 def keep_broken(connection: Connection, path: str, broken: Iterable[BrokenRecord], *, now: int) -> None:

@@ -1,30 +1,17 @@
-"""Owns the conditions: what is wrong at this moment, one row a link of the chain, so that every process can tell it."""
+"""Owns saying what is wrong at this moment, one row a link of the chain; every process can tell it: see `lookup`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from sqlalchemy import Connection, case, delete, select, update
+from sqlalchemy import Connection, case, delete, update
 
 from watcher.memory.database import insert
 from watcher.memory.models import Condition
+from watcher.memory.states import ConditionName
 
-AGENT = "agent"  # the model cannot be had; the state is the AgentError's kind
-WATCHING = "watching"  # file system events cannot be had: the rescan finds what they would have told
-TRANSCRIPTS = "transcripts"  # some cannot be read
-DATABASE = "database"  # it was damaged, was put aside, and is a new one
-
-
-@dataclass(frozen=True, slots=True)
-class CurrentCondition:
-    """One thing that is wrong."""
-
-    name: str
-    state: str
-    text: str
-    hint: str
-    since: int  # epoch
-    until: int | None  # epoch
+AGENT = ConditionName.AGENT
+WATCHING = ConditionName.WATCHING
+TRANSCRIPTS = ConditionName.TRANSCRIPTS
+DATABASE = ConditionName.DATABASE
 
 
 def put(
@@ -53,9 +40,3 @@ def clear(connection: Connection, name: str) -> bool:
 def clear_observed(connection: Connection) -> None:
     """Forget what a watcher before this one saw; what is still wrong shows itself again."""
     connection.execute(delete(Condition).where(Condition.name != DATABASE))
-
-
-def current(connection: Connection) -> list[CurrentCondition]:
-    """Return what is wrong, the longest first."""
-    rows = connection.execute(select(Condition.__table__).order_by(Condition.since_epoch, Condition.name))
-    return [CurrentCondition(row.name, row.state, row.text, row.hint, row.since_epoch, row.until_epoch) for row in rows]

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Connection, create_engine, event, func
+import orjson
+from sqlalchemy import JSON, URL, ColumnElement, Connection, bindparam, create_engine, event, func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -35,12 +37,16 @@ __all__ = [
     "DatabaseError",
     "DatabaseFullError",
     "DatabaseReadOnlyError",
+    "among",
+    "as_json",
+    "driver",
     "greatest",
     "insert",
     "iso",
     "least",
 ]
 
+LOG_PAGES = 4000  # pages in the -wal file (16 MB) before a commit copies them back, which waits for the disk
 BUSY_TIMEOUT = 10.0  # seconds a statement waits for another process's transaction
 
 
@@ -55,7 +61,7 @@ class Database:
         """Seconds in `busy_timeout`: `BUSY_TIMEOUT` unless told."""
         self.path = path
         self._busy_timeout = BUSY_TIMEOUT if busy_timeout is None else busy_timeout
-        self._engine = create_engine(URL.create("sqlite", database=str(path)))
+        self._engine = create_engine(URL.create("sqlite", database=str(path)), json_serializer=as_json)
         event.listen(self._engine, "connect", self._prepare)
         event.listen(self._engine, "begin", _begin)
 
@@ -160,7 +166,20 @@ class Database:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         connection.execute("PRAGMA foreign_keys = ON")
+
+
+def as_json(value: object) -> str:
+    """Return a value as it is stored in a JSON column."""
+    return orjson.dumps(value).decode()
+
+
+def driver(connection: Connection) -> sqlite3.Connection:
+    """Return the connection that lies beneath one of SQLAlchemy's, in the same transaction: some rooms do without."""
+    beneath = connection.connection.driver_connection
+    assert isinstance(beneath, sqlite3.Connection)  # noqa: S101 - for the type checker
+    return beneath
 
 
 def iso(epoch: int) -> str:
@@ -169,12 +188,18 @@ def iso(epoch: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def among(column: InstrumentedAttribute[Any], name: str) -> ColumnElement[bool]:
+    """Say whether a column holds one of the texts of a list of any length: the statement's parameter of that name."""
+    each = func.json_each(bindparam(name, type_=JSON)).table_valued("value")
+    return column.in_(select(each.c.value))
+
+
 def least(column: InstrumentedAttribute[int], value: int) -> ColumnElement[int]:
     """Return the smaller of two numbers, as SQLite spells it."""
     return func.min(column, value)
 
 
-def greatest(column: InstrumentedAttribute[int], value: int) -> ColumnElement[int]:
+def greatest(column: InstrumentedAttribute[int], value: int | ColumnElement[int]) -> ColumnElement[int]:
     """Return the greater of two numbers, as SQLite spells it."""
     return func.max(column, value)
 

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
-
 from watcher.errors import ClaudeMemError
 
 
@@ -74,12 +72,16 @@ def of_driver(path: Path) -> Iterator[None]:
     """Turn the driver's complaints about the file itself into errors that say what to do."""
     try:
         yield
-    except DBAPIError as error:
-        said = str(error.orig)
+    except Exception as error:
+        # SQLAlchemy hands it on in an error of its own, and need not be imported for that.
+        cause = getattr(error, "orig", error)
+        if not isinstance(cause, sqlite3.Error):
+            raise
+        said = str(cause)
         if "no such table" in said:
             raise DatabaseError(f"{path} holds no memory: {said}", hint="claude-mem install") from error
         # The low byte is the kind, the rest its circumstances.
-        known = _BY_RESULT.get(getattr(error.orig, "sqlite_errorcode", 0) & 0xFF)
+        known = _BY_RESULT.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
         if known is None:
             raise  # A statement of ours is wrong; the file is not.
         raise _fault(path, known, said) from error

@@ -1,28 +1,14 @@
-"""Owns the figures of the memory: what is in it and what waits."""
+"""Owns the figures of the memory: what is in it, what waits, and what was asked of the agent."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sqlite3
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select
-
-from watcher.memory.models import (
-    Base,
-    BrokenLine,
-    Checkpoint,
-    Flag,
-    Observation,
-    SdkSession,
-    SessionStatus,
-    SessionSummary,
-    SummarySource,
-    ToolUse,
-    ToolUseStatus,
-)
+from watcher.memory.states import SessionStatus, SummarySource, ToolUseStatus
 
 
-@dataclass(frozen=True, slots=True)
-class LastSummary:
+class LastSummary(NamedTuple):
     """The newest summary of all."""
 
     project: str
@@ -31,8 +17,7 @@ class LastSummary:
     at: int  # epoch
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """What is in the memory and what waits."""
 
     sessions: dict[str, int]  # by status
@@ -47,8 +32,7 @@ class Counts:
     last_summary: LastSummary | None
 
 
-@dataclass(frozen=True, slots=True)
-class GivenUp:
+class GivenUp(NamedTuple):
     """What the agent could not be had for in all the tries that it was given."""
 
     tool_uses: int  # that can be tried again
@@ -56,48 +40,67 @@ class GivenUp:
     summaries: int  # which stay provisional
 
 
-def counts(connection: Connection) -> Counts:
+class Spent(NamedTuple):
+    """What requests to an agent came to."""
+
+    requests: int
+    input_tokens: int  # cached ones included
+    output_tokens: int
+    cost_usd: float
+
+
+def counts(connection: sqlite3.Connection) -> Counts:
     """Count what is there."""
-    by_session = connection.execute(select(SdkSession.status, func.count()).group_by(SdkSession.status)).all()
-    by_tool_use = connection.execute(select(ToolUse.status, func.count()).group_by(ToolUse.status)).all()
+    sessions = connection.execute("SELECT status, count(*) FROM sdk_sessions GROUP BY status").fetchall()
+    tool_uses = connection.execute("SELECT status, count(*) FROM tool_uses GROUP BY status").fetchall()
     summary = connection.execute(
-        select(SessionSummary.__table__)
-        .order_by(SessionSummary.created_at_epoch.desc(), SessionSummary.id.desc())
-        .limit(1)
-    ).one_or_none()
-    is_provisional = SessionSummary.source == SummarySource.PROVISIONAL
+        "SELECT project, request, source, created_at_epoch FROM session_summaries "
+        "ORDER BY created_at_epoch DESC, id DESC LIMIT 1"
+    ).fetchone()
+    error = connection.execute(
+        "SELECT last_error FROM session_summaries WHERE source = ? AND last_error IS NOT NULL "
+        "ORDER BY updated_at_epoch DESC LIMIT 1",
+        (SummarySource.PROVISIONAL,),
+    ).fetchone()
     return Counts(
-        sessions={str(status): 0 for status in SessionStatus} | dict(by_session),
-        tool_uses={str(status): 0 for status in ToolUseStatus} | dict(by_tool_use),
-        flags_raised=_count(connection, Flag, Flag.lowered_at_epoch.is_(None)),
-        observations=_count(connection, Observation),
-        summaries=_count(connection, SessionSummary),
-        provisional_summaries=_count(connection, SessionSummary, is_provisional),
-        last_error=connection.scalar(
-            select(SessionSummary.last_error)
-            .where(is_provisional, SessionSummary.last_error.is_not(None))
-            .order_by(SessionSummary.updated_at_epoch.desc())
-            .limit(1)
-        )
-        or "",
-        transcripts=_count(connection, Checkpoint),
-        broken_lines=_count(connection, BrokenLine),
-        last_summary=LastSummary(summary.project, summary.request, summary.source, summary.created_at_epoch)
-        if summary
-        else None,
+        sessions={str(status): 0 for status in SessionStatus} | dict(sessions),
+        tool_uses={str(status): 0 for status in ToolUseStatus} | dict(tool_uses),
+        flags_raised=_count(connection, "flags WHERE lowered_at_epoch IS NULL"),
+        observations=_count(connection, "observations"),
+        summaries=_count(connection, "session_summaries"),
+        provisional_summaries=_count(connection, "session_summaries WHERE source = ?", SummarySource.PROVISIONAL),
+        last_error=error[0] if error else "",
+        transcripts=_count(connection, "checkpoints"),
+        broken_lines=_count(connection, "broken_lines"),
+        last_summary=LastSummary(*summary) if summary else None,
     )
 
 
-def given_up(connection: Connection, max_attempts: int) -> GivenUp:
+def given_up(connection: sqlite3.Connection, max_attempts: int) -> GivenUp:
     """Count what was given up."""
-    has_failed, is_kept = ToolUse.status == ToolUseStatus.FAILED, ToolUse.input.is_not(None)
-    is_provisional = SessionSummary.source == SummarySource.PROVISIONAL
+    failed = "tool_uses WHERE status = ? AND input IS"
     return GivenUp(
-        tool_uses=_count(connection, ToolUse, has_failed, is_kept),
-        forgotten=_count(connection, ToolUse, has_failed, ~is_kept),
-        summaries=_count(connection, SessionSummary, is_provisional, SessionSummary.attempts >= max_attempts),
+        tool_uses=_count(connection, f"{failed} NOT NULL", ToolUseStatus.FAILED),
+        forgotten=_count(connection, f"{failed} NULL", ToolUseStatus.FAILED),
+        summaries=_count(
+            connection, "session_summaries WHERE source = ? AND attempts >= ?", SummarySource.PROVISIONAL, max_attempts
+        ),
     )
 
 
-def _count(connection: Connection, table: type[Base], *where: ColumnElement[bool]) -> int:
-    return connection.scalar(select(func.count()).select_from(table).where(*where)) or 0
+def spent(connection: sqlite3.Connection, since: int) -> Spent | None:
+    """Add up what was asked of an agent since some time (epoch); None where none was ever asked."""
+    if connection.execute("SELECT 1 FROM agent_requests LIMIT 1").fetchone() is None:
+        return None
+    row = connection.execute(
+        "SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), "
+        "coalesce(sum(cost_usd), 0.0) FROM agent_requests WHERE created_at_epoch >= ?",
+        (since,),
+    ).fetchone()
+    return Spent(*row)
+
+
+def _count(connection: sqlite3.Connection, rows: str, *values: object) -> int:
+    """Count the rows of a table, `rows` being what stands behind FROM."""
+    (number,) = connection.execute(f"SELECT count(*) FROM {rows}", values).fetchone()  # noqa: S608
+    return int(number)

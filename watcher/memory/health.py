@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +12,9 @@ from pathlib import Path
 from sqlalchemy import Connection, NullPool, create_engine, func, select
 from sqlalchemy.exc import DBAPIError
 
-from watcher import resources
-from watcher.memory.faults import DatabaseError, of_driver, of_files
+from watcher.memory import lookup, versions
+from watcher.memory.database import driver
+from watcher.memory.faults import of_driver
 from watcher.memory.models import BrokenLine, Delivery, Flag, ToolUse, ToolUseStatus, Watcher
 
 BUSY_TIMEOUT = 1.0  # seconds to wait for another process that keeps the whole database for itself
@@ -65,19 +64,7 @@ def opened(path: Path) -> Iterator[Connection]:
     Raises:
         DatabaseError: it is missing, damaged, locked, or may not be read.
     """
-    with of_files(path):
-        is_there = path.is_file() and path.stat().st_size > 0
-    if not is_there:
-        raise DatabaseError(f"no memory yet: {path} does not exist", hint="claude-mem install")
-    uri = f"{path.as_uri()}?mode=ro"
-    # A reader needs the files of the write-ahead log, and makes them; where it may not, nobody writes either.
-    if not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
-        uri += "&immutable=1"
-    engine = create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None),
-        poolclass=NullPool,
-    )
+    engine = create_engine("sqlite://", creator=lambda: lookup.connect(path, BUSY_TIMEOUT), poolclass=NullPool)
     with of_driver(path), engine.connect() as connection:
         yield connection
 
@@ -89,10 +76,9 @@ def has_log(connection: Connection) -> bool:
 
 def problems(connection: Connection, seconds: float) -> list[str] | None:
     """Return what SQLite finds wrong with its file; None where that takes longer than it may."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - for the type checker
+    sqlite = driver(connection)
     deadline = time.monotonic() + seconds
-    driver.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+    sqlite.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
     try:
         found = connection.exec_driver_sql("PRAGMA quick_check(3)").scalars().all()
     except DBAPIError as error:
@@ -100,24 +86,20 @@ def problems(connection: Connection, seconds: float) -> list[str] | None:
             return None
         raise
     finally:
-        driver.set_progress_handler(None, 0)
+        sqlite.set_progress_handler(None, 0)
     lines = [line for problem in found for line in str(problem).splitlines()]
     return [line for line in lines if line != "ok" and not line.startswith("***")]
 
 
 def schema(connection: Connection) -> Schema:
     """Say whose schema the database has."""
-    from alembic.script import ScriptDirectory  # here: a tenth of a second that only this needs
-
     tables = set(connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars())
     if "alembic_version" not in tables:
         return Schema.NONE
-    scripts = ScriptDirectory(str(resources.migrations()))
     version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    if version == scripts.get_current_head():
+    if version == versions.head():
         return Schema.OURS
-    known = {script.revision for script in scripts.walk_revisions()}
-    return Schema.OLDER if version in known else Schema.NEWER if version else Schema.NONE
+    return Schema.OLDER if version in versions.known() else Schema.NEWER if version else Schema.NONE
 
 
 def last_flag(connection: Connection) -> FlagState | None:

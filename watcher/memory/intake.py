@@ -12,11 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Executable, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from watcher.memory.database import greatest, insert, iso
-from watcher.memory.models import SdkSession, SessionStatus, ToolUse, ToolUseStatus, UserPrompt
+from watcher.memory.database import among, greatest, insert, iso
+from watcher.memory.models import OF_SUBAGENT, SdkSession, SessionStatus, ToolUse, ToolUseStatus, UserPrompt
+from watcher.memory.prepared import Prepared
 from watcher.memory.records import (
     PromptRecord,
     Record,
@@ -28,14 +29,66 @@ from watcher.memory.records import (
     TurnEndRecord,
     WordsRecord,
 )
-from watcher.memory.sessions import IDLE, NO_ACTIVITY, PROCESS_GONE, session
+from watcher.memory.sessions import IDLE, NO_ACTIVITY, PROCESS_GONE
 from watcher.memory.turns import close_open_tool_uses
 
-# Each statement is made once and runs for all rows of a pass: making one costs more than running it.
-_INSERT_PROMPTS = insert(UserPrompt)
-_INSERT_TOOL_USES = insert(ToolUse).on_conflict_do_nothing()
+
+def _is_before(column: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+    """Say whether a time lies before a record's: so does one of the time to come, from a clock that was ahead once."""
+    return (column <= bindparam("at")) | (column > bindparam("now"))
+
+
+# Each statement is made once: making one costs more than running it.
+_SESSION = select(SdkSession.project, SdkSession.status).where(SdkSession.session_id == bindparam("of_session"))
+_NEW_SESSION = insert(SdkSession)
+_MAKE_SESSION = _NEW_SESSION.on_conflict_do_update(
+    index_elements=["session_id"],
+    set_={"project": _NEW_SESSION.excluded.project, "cwd": _NEW_SESSION.excluded.cwd},
+    where=SdkSession.project == "",
+)
+_LAST_NUMBER = select(func.max(UserPrompt.prompt_number)).where(UserPrompt.session_id == bindparam("of_session"))
+_PROMPT_STARTS = (
+    select(UserPrompt.created_at_epoch)
+    .where(UserPrompt.session_id == bindparam("of_session"))
+    .order_by(UserPrompt.prompt_number)
+)
+_KNOWN_PROMPTS = select(UserPrompt.uuid, UserPrompt.session_id, UserPrompt.prompt_number).where(
+    among(UserPrompt.uuid, "uuids")
+)
+_KNOWN_TOOL_USES = select(ToolUse.tool_use_id).where(among(ToolUse.tool_use_id, "ids"))
+_INSERT_PROMPTS = Prepared(
+    insert(UserPrompt),
+    (
+        "uuid",
+        "session_id",
+        "prompt_number",
+        "prompt_text",
+        "continues_turn",
+        "created_at",
+        "created_at_epoch",
+    ),
+)
+_INSERT_TOOL_USES = Prepared(
+    insert(ToolUse),
+    (
+        "tool_use_id",
+        "session_id",
+        "prompt_number",
+        "agent_id",
+        "name",
+        "status",
+        "input",
+        "output",
+        "is_error",
+        "files_read",
+        "files_modified",
+        "created_at",
+        "created_at_epoch",
+        "finished_at_epoch",
+    ),
+)
 # A tool use that was given up for open when its session ended may get its result all the same.
-_SET_RESULTS = (
+_SET_RESULTS = Prepared(
     update(ToolUse)
     .where(
         ToolUse.tool_use_id == bindparam("of_tool_use"),
@@ -44,33 +97,62 @@ _SET_RESULTS = (
     )
     .values(
         status=ToolUseStatus.PENDING,
-        output=bindparam("output"),
-        is_error=bindparam("is_error"),
-        finished_at_epoch=bindparam("finished_at_epoch"),
+        output=bindparam("of_output"),
+        is_error=bindparam("of_error"),
+        finished_at_epoch=bindparam("at"),
     )
 )
 _OF_PROMPT = update(UserPrompt).where(
     UserPrompt.session_id == bindparam("of_session"), UserPrompt.prompt_number == bindparam("of_number")
 )
-
-
-def _is_before(column: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
-    """Say whether a time lies before a record's: so does one of the time to come, from a clock that was ahead once."""
-    return (column <= bindparam("at")) | (column > bindparam("now"))
-
-
-_SET_CLOSING_WORDS = _OF_PROMPT.where(
-    _is_before(UserPrompt.closing_at_epoch), _is_before(UserPrompt.created_at_epoch)
-).values(closing_text=bindparam("words"), closing_at_epoch=bindparam("at"))
+_SET_CLOSING_WORDS = Prepared(
+    _OF_PROMPT.where(_is_before(UserPrompt.closing_at_epoch), _is_before(UserPrompt.created_at_epoch)).values(
+        closing_text=bindparam("words"), closing_at_epoch=bindparam("at")
+    )
+)
 # Activity after a turn's end opens it again.
-_REOPEN_TURNS = _OF_PROMPT.where(
-    UserPrompt.ended_at_epoch != bindparam("at"), _is_before(UserPrompt.ended_at_epoch)
-).values(ended_at_epoch=None)
+_REOPEN_TURNS = Prepared(
+    _OF_PROMPT.where(UserPrompt.ended_at_epoch != bindparam("at"), _is_before(UserPrompt.ended_at_epoch)).values(
+        ended_at_epoch=None
+    )
+)
 # A Stop flag may have said so already, a moment earlier; in the end it is the transcript's word.
-_END_TURNS = _OF_PROMPT.where(
-    UserPrompt.ended_at_epoch.is_(None) | _is_before(UserPrompt.ended_at_epoch),
-    _is_before(UserPrompt.created_at_epoch),
-).values(ended_at_epoch=bindparam("at"))
+_END_TURNS = Prepared(
+    _OF_PROMPT.where(
+        UserPrompt.ended_at_epoch.is_(None) | _is_before(UserPrompt.ended_at_epoch),
+        _is_before(UserPrompt.created_at_epoch),
+    ).values(ended_at_epoch=bindparam("at"))
+)
+
+_PROMPTS_BEFORE = (
+    select(func.count())
+    .where(UserPrompt.session_id == bindparam("of_session"), UserPrompt.created_at_epoch <= ToolUse.created_at_epoch)
+    .correlate(ToolUse)
+    .scalar_subquery()
+)
+_ATTRIBUTE = (
+    update(ToolUse)
+    .where(OF_SUBAGENT, ToolUse.session_id == bindparam("of_session"), ToolUse.prompt_number != _PROMPTS_BEFORE)
+    .values(prompt_number=_PROMPTS_BEFORE)
+)
+
+_OF_SESSION = update(SdkSession).where(SdkSession.session_id == bindparam("of_session"))
+_TOUCH_SESSION = _OF_SESSION.values(
+    last_activity_at_epoch=greatest(SdkSession.last_activity_at_epoch, bindparam("last_at")),
+    last_prompt_at_epoch=greatest(SdkSession.last_prompt_at_epoch, bindparam("prompted_at")),
+    prompt_count=SdkSession.prompt_count + bindparam("prompts"),
+    tool_use_count=SdkSession.tool_use_count + bindparam("tool_uses"),
+    title=case((bindparam("new_title") != "", bindparam("new_title")), else_=SdkSession.title),
+)
+_IS_AHEAD = SdkSession.completed_at_epoch > bindparam("now")  # by a clock that was set back since
+_HAS_WORKED = (SdkSession.completed_at_epoch < bindparam("worked_at")) | (_IS_AHEAD & (bindparam("tool_uses") > 0))
+_WAS_GUESSED = or_(*(SdkSession.end_reason.startswith(why) for why in (IDLE, PROCESS_GONE, NO_ACTIVITY)))
+# A prompt makes a session that was over active again; so does any work in one that was only thought to be.
+_GO_ON = _OF_SESSION.where(
+    (SdkSession.completed_at_epoch < bindparam("prompted_at"))
+    | (_IS_AHEAD & (bindparam("prompts") > 0))
+    | (_HAS_WORKED & _WAS_GUESSED)
+).values(status=SessionStatus.ACTIVE, completed_at=None, completed_at_epoch=None, end_reason=None)
 
 _Row = dict[str, object]
 
@@ -90,11 +172,13 @@ class _Pass:
 
     source: Source
     known: dict[str, tuple[str, int]]  # session and number of the prompts that are in the memory, by uuid
+    known_tool_uses: set[str]  # ids of those that are in the memory
     last_number: int  # of the session's prompts so far
     number: int  # of the prompt that records belong to now; 0: none of this session
     prompts: list[_Row] = field(default_factory=list)
-    tool_uses: list[_Row] = field(default_factory=list)
-    results: list[_Row] = field(default_factory=list)
+    tool_uses: dict[str, _Row] = field(default_factory=dict)  # the new ones, by id, with their results where they came
+    results: list[_Row] = field(default_factory=list)  # of those that were known
+    merged: int = 0  # results that came along with their tool use
     turns: dict[int, _Turn] = field(default_factory=dict)
     title: str = ""
     last_at: int = 0
@@ -107,10 +191,12 @@ class _Pass:
             case PromptRecord():
                 self._add_prompt(record)
             case ToolUseRecord():
-                self.tool_uses.append(_tool_use_row(self.source, record, self.number))
+                tool_use_id = record.tool_use_id
+                if tool_use_id not in self.known_tool_uses and tool_use_id not in self.tool_uses:
+                    self.tool_uses[tool_use_id] = _tool_use_row(self.source, record, self.number)
                 self._turn().active_at = record.at
             case ToolResultRecord():
-                self.results.append(_result_row(record))
+                self._add_result(record)
             case WordsRecord():
                 self._turn().active_at = record.at
                 self._turn().words = record
@@ -131,6 +217,16 @@ class _Pass:
         self.prompted_at = max(self.prompted_at, record.at)
         self.prompts.append(_prompt_row(self.source, record, self.number))
 
+    def _add_result(self, record: ToolResultRecord) -> None:
+        """Gather a result: most come along with their tool use, and are stored with it at once."""
+        row = self.tool_uses.get(record.tool_use_id)
+        if row is None:
+            self.results.append(_result_row(record))
+        elif row["status"] is ToolUseStatus.OPEN:
+            row["status"], row["output"], row["is_error"] = ToolUseStatus.PENDING, record.output, record.is_error
+            row["finished_at_epoch"] = record.at
+            self.merged += 1
+
     def _turn(self) -> _Turn:
         return self.turns.setdefault(self.number, _Turn())
 
@@ -143,18 +239,28 @@ def take_in(connection: Connection, source: Source, records: Sequence[Record], *
     begun_at = next((record.at for record in records if not isinstance(record, TitleRecord)), None)
     if begun_at is not None:
         _ensure_session(connection, source, begun_at)
-    starts = _prompt_starts(connection, source.session_id)
-    gathered = _Pass(source, _known_prompts(connection, records), last_number=len(starts), number=len(starts))
-    in_order = sorted(starts)
-    for record in records:
-        if source.agent_id:
-            # A subagent's work belongs to the prompt that its session had been given last.
-            gathered.number = bisect_right(in_order, record.at)
-        gathered.add(record)
+    this = {"of_session": source.session_id}
+    number = connection.scalar(_LAST_NUMBER, this) or 0
+    gathered = _Pass(
+        source,
+        _known_prompts(connection, records),
+        _known_tool_uses(connection, records),
+        last_number=number,
+        number=number,
+    )
+    if source.agent_id:
+        # A subagent's work belongs to the prompt that its session had been given last.
+        starts = sorted(connection.scalars(_PROMPT_STARTS, this))
+        for record in records:
+            gathered.number = bisect_right(starts, record.at)
+            gathered.add(record)
+    else:
+        for record in records:
+            gathered.add(record)
     taken = Taken(
-        prompts=_execute(connection, _INSERT_PROMPTS, gathered.prompts),
-        tool_uses=_execute(connection, _INSERT_TOOL_USES, gathered.tool_uses),
-        results=_execute(connection, _SET_RESULTS, gathered.results),
+        prompts=_INSERT_PROMPTS.run(connection, gathered.prompts),
+        tool_uses=_INSERT_TOOL_USES.run(connection, list(gathered.tool_uses.values())),
+        results=gathered.merged + _SET_RESULTS.run(connection, gathered.results),
         turn_ends=sum(1 for turn in gathered.turns.values() if turn.ended_at),
     )
     if not source.agent_id:
@@ -167,32 +273,18 @@ def take_in(connection: Connection, source: Source, records: Sequence[Record], *
 
 def _ensure_session(connection: Connection, source: Source, at: int) -> None:
     """Make the session's row where no hook has, and say where it runs where no line has said so before."""
-    statement = insert(SdkSession).values(
-        session_id=source.session_id,
-        project=source.cwd,
-        cwd=source.cwd,
-        transcript_path=source.transcript_path or source.path,
-        started_at=iso(at),
-        started_at_epoch=at,
-    )
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["session_id"],
-            set_={"project": statement.excluded.project, "cwd": statement.excluded.cwd},
-            where=SdkSession.project == "",
-        )
-    )
-
-
-def _prompt_starts(connection: Connection, session_id: str) -> list[int]:
-    """Return when each prompt of a session was given, by its number."""
-    return list(
-        connection.scalars(
-            select(UserPrompt.created_at_epoch)
-            .where(UserPrompt.session_id == session_id)
-            .order_by(UserPrompt.prompt_number)
-        )
-    )
+    known = connection.execute(_SESSION, {"of_session": source.session_id}).one_or_none()
+    if known is not None and (known.project or not source.cwd):
+        return
+    values = {
+        "session_id": source.session_id,
+        "project": source.cwd,
+        "cwd": source.cwd,
+        "transcript_path": source.transcript_path or source.path,
+        "started_at": iso(at),
+        "started_at_epoch": at,
+    }
+    connection.execute(_MAKE_SESSION, values)
 
 
 def _known_prompts(connection: Connection, records: Iterable[Record]) -> dict[str, tuple[str, int]]:
@@ -200,25 +292,19 @@ def _known_prompts(connection: Connection, records: Iterable[Record]) -> dict[st
     uuids = [record.uuid for record in records if isinstance(record, PromptRecord)]
     if not uuids:
         return {}
-    known = select(UserPrompt.uuid, UserPrompt.session_id, UserPrompt.prompt_number)
-    rows = connection.execute(known.where(UserPrompt.uuid.in_(uuids)))
+    rows = connection.execute(_KNOWN_PROMPTS, {"uuids": uuids})
     return {uuid: (session_id, number) for uuid, session_id, number in rows}
+
+
+def _known_tool_uses(connection: Connection, records: Iterable[Record]) -> set[str]:
+    """Return which of the tool uses are in the memory already."""
+    ids = [record.tool_use_id for record in records if isinstance(record, ToolUseRecord)]
+    return set(connection.scalars(_KNOWN_TOOL_USES, {"ids": ids})) if ids else set()
 
 
 def _attribute_anew(connection: Connection, session_id: str) -> None:
     """Let the work of subagents belong to the prompt before it: their transcripts may be read before the prompt is."""
-    prompts_before = (
-        select(func.count())
-        .where(UserPrompt.session_id == session_id, UserPrompt.created_at_epoch <= ToolUse.created_at_epoch)
-        .correlate(ToolUse)
-        .scalar_subquery()
-    )
-    of_subagents = (ToolUse.session_id == session_id, ToolUse.agent_id != "")
-    connection.execute(
-        update(ToolUse)
-        .where(*of_subagents, ToolUse.prompt_number != prompts_before)
-        .values(prompt_number=prompts_before)
-    )
+    connection.execute(_ATTRIBUTE, {"of_session": session_id})
 
 
 def _prompt_row(source: Source, record: PromptRecord, number: int) -> _Row:
@@ -242,19 +328,22 @@ def _tool_use_row(source: Source, record: ToolUseRecord, number: int) -> _Row:
         "name": record.name,
         "status": ToolUseStatus.SKIPPED if record.is_skipped else ToolUseStatus.OPEN,
         "input": None if record.is_skipped else record.input,
+        "output": None,
+        "is_error": False,
         "files_read": list(record.files_read),
         "files_modified": list(record.files_modified),
         "created_at": iso(record.at),
         "created_at_epoch": record.at,
+        "finished_at_epoch": None,
     }
 
 
 def _result_row(record: ToolResultRecord) -> _Row:
     return {
         "of_tool_use": record.tool_use_id,
-        "output": record.output,
-        "is_error": record.is_error,
-        "finished_at_epoch": record.at,
+        "of_output": record.output,
+        "of_error": record.is_error,
+        "at": record.at,
     }
 
 
@@ -271,41 +360,26 @@ def _write_turns(connection: Connection, session_id: str, turns: dict[int, _Turn
             active.append({**this, "at": turn.active_at})
         if turn.ended_at and turn.ended_at >= turn.active_at:
             ended.append({**this, "at": turn.ended_at})
-    _execute(connection, _SET_CLOSING_WORDS, words)
-    _execute(connection, _REOPEN_TURNS, active)
-    _execute(connection, _END_TURNS, ended)
-
-
-def _execute(connection: Connection, statement: Executable, rows: list[_Row]) -> int:
-    """Run a statement for all rows; return how many it changed."""
-    return connection.execute(statement, rows).rowcount if rows else 0
+    _SET_CLOSING_WORDS.run(connection, words)
+    _REOPEN_TURNS.run(connection, active)
+    _END_TURNS.run(connection, ended)
 
 
 def _touch_session(connection: Connection, gathered: _Pass, taken: Taken, *, now: int) -> None:
     """Bring the session's row up to date; a new prompt after its end makes it active again."""
-    this = update(SdkSession).where(SdkSession.session_id == gathered.source.session_id)
-    last_at = min(gathered.last_at, now)  # A transcript from a clock ahead of ours must not look active for ever.
-    values: dict[str, object] = {
-        "last_activity_at_epoch": greatest(SdkSession.last_activity_at_epoch, last_at),
-        "last_prompt_at_epoch": greatest(SdkSession.last_prompt_at_epoch, gathered.prompted_at),
-        "prompt_count": SdkSession.prompt_count + taken.prompts,
-        "tool_use_count": SdkSession.tool_use_count + taken.tool_uses,
+    values = {
+        "of_session": gathered.source.session_id,
+        # A transcript from a clock ahead of ours must not look active for ever.
+        "last_at": min(gathered.last_at, now),
+        "prompted_at": gathered.prompted_at,
+        "prompts": taken.prompts,
+        "tool_uses": taken.tool_uses,
     }
-    if gathered.title:
-        values["title"] = gathered.title
-    connection.execute(this.values(values))
-    # A prompt makes a session that was over active again; so does any work in one that was only thought to be.
-    was_guessed = or_(*(SdkSession.end_reason.startswith(why) for why in (IDLE, PROCESS_GONE, NO_ACTIVITY)))
-    over_at = SdkSession.completed_at_epoch
-    is_ahead = over_at > now  # by a clock that was set back since
-    has_worked = (over_at < gathered.last_at) | (is_ahead & bool(taken.tool_uses))
-    goes_on = (over_at < gathered.prompted_at) | (is_ahead & bool(taken.prompts)) | (has_worked & was_guessed)
-    connection.execute(
-        this.where(goes_on).values(
-            status=SessionStatus.ACTIVE, completed_at=None, completed_at_epoch=None, end_reason=None
-        )
-    )
+    connection.execute(_TOUCH_SESSION, {**values, "new_title": gathered.title})
+    known = connection.execute(_SESSION, {"of_session": gathered.source.session_id}).one_or_none()
+    if known is None or known.status == SessionStatus.ACTIVE:
+        return
+    goes_on = connection.execute(_GO_ON, {**values, "worked_at": gathered.last_at, "now": now}).rowcount
     # Nothing will end once more what is over: what came late must not wait for a result for ever.
-    known = session(connection, gathered.source.session_id)
-    if taken.tool_uses and known is not None and known.status is not SessionStatus.ACTIVE:
-        close_open_tool_uses(connection, known.session_id)
+    if taken.tool_uses and not goes_on:
+        close_open_tool_uses(connection, gathered.source.session_id)

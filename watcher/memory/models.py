@@ -6,45 +6,15 @@ leave out has a default in the database itself.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-
-class SessionStatus(StrEnum):
-    """Where a session stands."""
-
-    ACTIVE = "active"  # prompts may still come
-    COMPLETED = "completed"  # over, and what it did is kept
-    FAILED = "failed"  # over, and nothing of it could be kept; `end_reason` says why
-
-
-class ToolUseStatus(StrEnum):
-    """Where a tool use stands in the queue."""
-
-    OPEN = "open"  # no result seen yet
-    PENDING = "pending"  # waits for the agent
-    OBSERVED = "observed"  # the agent has seen it; its excerpts are dropped
-    SKIPPED = "skipped"  # never meant for the agent
-    FAILED = "failed"  # the agent could not be had for it in all the tries it was given
-
-
-class SummarySource(StrEnum):
-    """Who wrote a summary."""
-
-    PROVISIONAL = "provisional"  # the extractive one, until the agent's takes its place
-    BRIEF = "brief"  # the extractive one of a few words alone: it stands, unless the agent is asked anyway
-    AGENT = "agent"
-
-
-class FlagKind(StrEnum):
-    """What a hook asks for."""
-
-    FINALIZE = "finalize"  # a turn is over (Stop)
-    CLEANUP = "cleanup"  # the session is over (SessionEnd)
-
+from watcher.memory.states import FlagKind as FlagKind
+from watcher.memory.states import SessionStatus as SessionStatus
+from watcher.memory.states import SummarySource as SummarySource
+from watcher.memory.states import ToolUseStatus as ToolUseStatus
 
 Epoch = Annotated[int, "milliseconds since 1970"]
 Bytes = Annotated[int, "bytes of a file"]
@@ -116,11 +86,18 @@ class UserPrompt(Base):
     created_at_epoch: Mapped[Epoch]
 
 
+# Written out, as SQLite takes an index of some rows only for a query that says the same without parameters.
+OF_SUBAGENT = text("agent_id != ''")
+
+
 class ToolUse(Base):
     """One tool use: the queue between ingest and digest."""
 
     __tablename__ = "tool_uses"
-    __table_args__ = (Index(None, "session_id", "status", "prompt_number"),)
+    __table_args__ = (
+        Index(None, "session_id", "status", "prompt_number"),
+        Index("ix_tool_uses_of_subagents", "session_id", sqlite_where=OF_SUBAGENT),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     tool_use_id: Mapped[str] = mapped_column(unique=True)  # over all sessions: a fork copies history

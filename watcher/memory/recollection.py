@@ -1,4 +1,4 @@
-"""Owns reading back: what a context is rendered from, and the contexts themselves."""
+"""Owns what a context is rendered from, and storing it; `lookup` reads it back."""
 
 from __future__ import annotations
 
@@ -88,13 +88,3 @@ def put_context(connection: Connection, project: str, text: str, *, now: int) ->
     connection.execute(
         insert(Context).values(project=project, **values).on_conflict_do_update(index_elements=["project"], set_=values)
     )
-
-
-def context(connection: Connection, project: str) -> str:
-    """Return what the next session of a project will read; empty where there is nothing."""
-    return connection.scalar(select(Context.text).where(Context.project == project)) or ""
-
-
-def projects(connection: Connection) -> list[str]:
-    """Return the projects that have a context, the last rendered first."""
-    return list(connection.scalars(select(Context.project).order_by(Context.rendered_at_epoch.desc())))

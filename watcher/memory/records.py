@@ -1,12 +1,15 @@
-"""Owns what comes in of a transcript: one record a thing to store, whose it is, and the count of what was new."""
+"""Owns what comes in of a transcript: one record a thing to store, whose it is, and the count of what was new.
+
+Records are tuples, as there are many.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class PromptRecord:
+class PromptRecord(NamedTuple):
     """A human prompt."""
 
     at: int  # epoch, as in every record
@@ -15,8 +18,7 @@ class PromptRecord:
     continues_turn: bool  # typed while the turn before was still running
 
 
-@dataclass(frozen=True, slots=True)
-class ToolUseRecord:
+class ToolUseRecord(NamedTuple):
     """A tool use; its result comes as a record of its own."""
 
     at: int
@@ -28,8 +30,7 @@ class ToolUseRecord:
     is_skipped: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ToolResultRecord:
+class ToolResultRecord(NamedTuple):
     """What came of a tool use."""
 
     at: int
@@ -38,23 +39,20 @@ class ToolResultRecord:
     is_error: bool
 
 
-@dataclass(frozen=True, slots=True)
-class WordsRecord:
+class WordsRecord(NamedTuple):
     """Something the assistant said; the last of a turn are its closing words."""
 
     at: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class TurnEndRecord:
+class TurnEndRecord(NamedTuple):
     """The transcript says that the turn is over."""
 
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class TitleRecord:
+class TitleRecord(NamedTuple):
     """The session's title; the last one counts."""
 
     at: int

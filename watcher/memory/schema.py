@@ -1,4 +1,4 @@
-"""Owns the schema's version: telling it, making a new schema, and migrating an older one.
+"""Owns the schema: making a new one, and migrating an older one.
 
 A new database is made from the models at once; Alembic, whose import takes a tenth of a second and twelve megabytes,
 is needed only where an older one is migrated. A test holds the two ways together.
@@ -6,8 +6,6 @@ is needed only where an older one is migrated. A test holds the two ways togethe
 
 from __future__ import annotations
 
-import re
-from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -15,27 +13,13 @@ from sqlalchemy import Connection
 from watcher import resources
 from watcher.memory.faults import DatabaseError
 from watcher.memory.models import Base
+from watcher.memory.versions import head
 
 _MAKE_VERSION = """
 CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 )
 """
-
-
-@cache
-def head() -> str:
-    """Return the newest schema that this version knows.
-
-    It is read once, since an upgrade changes the files under a running process.
-    """
-    files = (resources.migrations() / "versions").glob("*.py")
-    texts = "\n".join(path.read_text(encoding="utf-8") for path in files)
-    revisions, earlier = (
-        set(re.findall(rf'^{name} = "(\w+)"', texts, re.MULTILINE)) for name in ("revision", "down_revision")
-    )
-    (newest,) = revisions - earlier
-    return str(newest)
 
 
 def is_there(connection: Connection) -> bool:

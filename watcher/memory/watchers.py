@@ -1,23 +1,10 @@
-"""Owns the runs of the watcher."""
+"""Owns writing down the runs of the watcher; `lookup` reads the last one."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from watcher.memory.models import Watcher
-
-
-@dataclass(frozen=True, slots=True)
-class WatcherRun:
-    """One run of the watcher."""
-
-    pid: int
-    version: str
-    started_at: int  # epoch
-    heartbeat_at: int  # epoch
-    stopped_at: int | None
 
 
 def started(connection: Connection, *, pid: int, version: str, now: int) -> int:
@@ -43,11 +30,3 @@ def stopped(connection: Connection, watcher_id: int, *, reason: str, now: int) -
 def first_start(connection: Connection) -> int | None:
     """Return when a watcher first ran on this memory."""
     return connection.scalar(select(func.min(Watcher.started_at_epoch)))
-
-
-def last_run(connection: Connection) -> WatcherRun | None:
-    """Return the newest run."""
-    row = connection.execute(select(Watcher.__table__).order_by(Watcher.id.desc()).limit(1)).one_or_none()
-    if row is None:
-        return None
-    return WatcherRun(row.pid, row.version, row.started_at_epoch, row.heartbeat_at_epoch, row.stopped_at_epoch)

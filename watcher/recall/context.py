@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from watcher.memory import recollection
 from watcher.memory.recollection import RecalledObservation, RecalledSummary
+from watcher.recall.units import units
 from watcher.settings import ContextSettings
 
 _OPENING = (
@@ -25,11 +26,6 @@ _MOST_OF_A_FIELD = 1200  # UTF-16 units, so that no one field crowds out the oth
 _EARLIER_IN_FULL = 2  # summaries before the last one that are told in more than a line
 _MOST_OF_AN_EARLIER_FIELD = 300
 _EARLIER_SUMMARIES = 8
-
-
-def units(text: str) -> int:
-    """Return a text's length as Claude Code counts it: in UTF-16 units."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def render(connection: Connection, project: str, settings: ContextSettings) -> str:

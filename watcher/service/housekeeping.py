@@ -13,8 +13,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from watcher.memory import pages, recollection, retention
-from watcher.memory.database import Database, iso
+from watcher.memory import lookup, pages, recollection, retention
+from watcher.memory.database import Database, driver, iso
 from watcher.memory.retention import Forgetting, PastSession
 from watcher.recall import context
 from watcher.service.events import Clock, Event, EventKind, Listener, now
@@ -188,7 +188,7 @@ class Housekeeping:
         text = context.render(connection, project, self._settings.context)
         if not text:
             retention.remove_context(connection, project)
-        elif text != recollection.context(connection, project):
+        elif text != lookup.context(driver(connection), project):
             recollection.put_context(connection, project, text, now=self._clock())
 
     def _tidy(self) -> Iterator[None]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
@@ -89,7 +88,7 @@ class Ingest:
         total = records.Taken(has_more=True)
         read = 0
         while total.has_more and read < most:
-            chunk = tail.read(path, position)
+            chunk = tail.read(path, position, skip=entries.is_useless)
             if chunk.restarted:
                 self._tell(EventKind.RESTARTED, source, f"{path.name} was truncated or replaced")
             if chunk.position != position or chunk.restarted:
@@ -102,7 +101,7 @@ class Ingest:
         return total
 
     def _store(self, source: records.Source, chunk: tail.Chunk) -> records.Taken:
-        decoded = self._decode(chunk.lines)
+        decoded = self._decode(chunk)
         moment = self._clock()
         with self._database.write() as connection:
             taken = intake.take_in(connection, source.started_in(decoded.cwd), decoded.records, now=moment)
@@ -111,7 +110,7 @@ class Ingest:
                 connection,
                 source,
                 checkpoints.Progress(*astuple(chunk.position)),
-                lines_taken=len(chunk.lines) - decoded.skipped - len(decoded.broken),
+                lines_taken=len(chunk.lines) + chunk.skipped - decoded.skipped - len(decoded.broken),
                 lines_skipped=decoded.skipped,
                 now=moment,
             )
@@ -119,12 +118,18 @@ class Ingest:
             self._tell(EventKind.BROKEN, source, f"{source.path} at byte {line.offset}: {line.reason}")
         return taken
 
-    def _decode(self, lines: Iterable[tail.Line]) -> _Decoded:
-        decoded = _Decoded()
-        for line in lines:
+    def _decode(self, chunk: tail.Chunk) -> _Decoded:
+        decoded = _Decoded(skipped=chunk.skipped)
+        since = beginning(self.since, self._clock())
+        for line in chunk.lines:
             try:
                 meaning = entries.understand(line.data)
-                found = [record for entry in meaning.entries for record in self._records(entry)]
+                found = [
+                    self._record(entry)
+                    for entry in meaning.entries
+                    if (entry.at >= since or isinstance(entry, entries.Title))
+                    and not isinstance(entry, entries.Compaction)  # what it sums up was taken in before it
+                ]
             except entries.BrokenLineError as error:
                 decoded.broken.append(_broken(line, str(error)))
                 continue
@@ -136,17 +141,12 @@ class Ingest:
             decoded.skipped += not found
         return decoded
 
-    def _records(self, entry: entries.Entry) -> Iterator[records.Record]:
+    def _record(self, entry: entries.Entry) -> records.Record:
         """Return what is stored of an entry."""
-        if entry.at < beginning(self.since, self._clock()) and not isinstance(entry, entries.Title):
-            return
         limit = self._capture.excerpt_chars
         match entry:
-            case entries.Prompt():
-                text = excerpts.excerpt(entry.text, PROMPT_CHARS)
-                yield records.PromptRecord(entry.at, entry.uuid, text, entry.is_queued)
             case entries.ToolUse():
-                yield records.ToolUseRecord(
+                return records.ToolUseRecord(
                     at=entry.at,
                     tool_use_id=entry.tool_use_id,
                     name=entry.name,
@@ -157,15 +157,18 @@ class Ingest:
                 )
             case entries.ToolResult():
                 output = excerpts.excerpt(entry.text, limit)
-                yield records.ToolResultRecord(entry.at, entry.tool_use_id, output, entry.is_error)
+                return records.ToolResultRecord(entry.at, entry.tool_use_id, output, entry.is_error)
             case entries.AssistantText():
-                yield records.WordsRecord(entry.at, closing_words(entry.text))
+                return records.WordsRecord(entry.at, closing_words(entry.text))
+            case entries.Prompt():
+                text = excerpts.excerpt(entry.text, PROMPT_CHARS)
+                return records.PromptRecord(entry.at, entry.uuid, text, entry.is_queued)
             case entries.TurnEnd():
-                yield records.TurnEndRecord(entry.at)
+                return records.TurnEndRecord(entry.at)
             case entries.Title():
-                yield records.TitleRecord(entry.at, excerpts.excerpt(entry.text, 200))
-            case entries.Compaction():
-                return  # What it sums up was taken in before it.
+                return records.TitleRecord(entry.at, excerpts.excerpt(entry.text, 200))
+            case _:
+                raise TypeError(f"no record for {entry!r}")
 
     def _tell(self, kind: EventKind, source: records.Source, text: str) -> None:
         self._listener(Event(kind, text, source.session_id))

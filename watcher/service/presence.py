@@ -10,10 +10,10 @@ import sys
 
 from watcher import system
 from watcher.errors import ClaudeMemError
-from watcher.memory import watchers
-from watcher.memory.database import Database
+from watcher.memory import lookup
+from watcher.memory.database import Database, driver
 from watcher.memory.faults import of_files
-from watcher.memory.watchers import WatcherRun
+from watcher.memory.lookup import WatcherRun
 from watcher.settings import Settings
 
 STOP_WAIT = 10.0  # seconds for a watcher to end
@@ -54,7 +54,7 @@ def running(settings: Settings) -> WatcherRun | None:
         return None
     database = Database.existing(settings.database)
     with database.read() as connection:
-        run = watchers.last_run(connection)
+        run = lookup.last_run(driver(connection))
     database.close()
     # The pid of a watcher that was killed may be another process's by now, which then began later than the watcher.
     if run is None or run.stopped_at is not None or not system.process_is_alive(run.pid, run.started_at):

@@ -16,8 +16,8 @@ from filelock import Timeout
 from watcher import system
 from watcher.agent.extractive import ExtractiveAgent
 from watcher.errors import ClaudeMemError
-from watcher.memory import conditions, health, recollection, retention, salvage, sessions, watchers
-from watcher.memory.database import DamagedError, Database, DatabaseError
+from watcher.memory import conditions, health, lookup, recollection, retention, salvage, sessions, watchers
+from watcher.memory.database import DamagedError, Database, DatabaseError, driver
 from watcher.memory.faults import damaged, of_files
 from watcher.recall import context
 from watcher.service.digest import Digest, Outcome
@@ -162,7 +162,9 @@ class Rebuild:
         """Save what can be saved of the old database, once; return what is to be said of it."""
         old = folder / self._settings.database.name
         with self._database.write() as connection:
-            said = {known.name: known.text for known in conditions.current(connection)}.get(conditions.DATABASE, "")
+            said = {known.name: known.text for known in lookup.conditions(driver(connection))}.get(
+                conditions.DATABASE, ""
+            )
             if str(folder) not in said:
                 said = f"the database was damaged and is put aside in {folder}"
                 if old.exists():
@@ -207,7 +209,7 @@ class Rebuild:
                 outcome = self._digest.ask_agent(session_id)
                 self._tell_progress(f"summarising session {session_id}")
         with self._database.read() as connection:
-            projects = recollection.projects(connection)
+            projects = lookup.projects(driver(connection))
         for project in projects:
             with self._database.write() as connection:
                 text = context.render(connection, project, self._settings.context)

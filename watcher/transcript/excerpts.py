@@ -32,12 +32,16 @@ def input_excerpt(arguments: Mapping[str, Any], limit: int) -> str:
 
     It stays valid JSON unless so many arguments are given that the whole must be cut as well.
     """
-    most = max(200, limit // max(1, sum(isinstance(value, str) for value in arguments.values())))
-    short = {name: excerpt(value, most) if isinstance(value, str) else value for name, value in arguments.items()}
+    texts = [value for value in arguments.values() if isinstance(value, str)]
+    most = max(200, limit // max(1, len(texts)))
+    if any(len(text) > most or "\0" in text for text in texts):
+        arguments = {
+            name: excerpt(value, most) if isinstance(value, str) else value for name, value in arguments.items()
+        }
     try:
-        text = orjson.dumps(short).decode()
+        text = orjson.dumps(arguments).decode()
     except TypeError:  # a number of more than 64 bits
-        text = json.dumps(short, ensure_ascii=False)
+        text = json.dumps(arguments, ensure_ascii=False)
     return excerpt(text, limit * 2)
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from watcher.memory import conditions
-from watcher.memory.conditions import CurrentCondition
+from watcher.memory.lookup import CurrentCondition
+from watcher.memory.states import ConditionName
 from watcher.service.diagnosis.finding import State, span
 
 # What does not come right by itself; all else is tried again, or done in another way meanwhile.
 _WRONG = {
-    (conditions.AGENT, "login"),
-    (conditions.AGENT, "missing"),
-    (conditions.AGENT, "outdated"),
-    (conditions.AGENT, "refused"),
-    (conditions.TRANSCRIPTS, "unreadable"),
+    (ConditionName.AGENT, "login"),
+    (ConditionName.AGENT, "missing"),
+    (ConditionName.AGENT, "outdated"),
+    (ConditionName.AGENT, "refused"),
+    (ConditionName.TRANSCRIPTS, "unreadable"),
 }
 
 

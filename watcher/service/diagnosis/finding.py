@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-
-from sqlalchemy import Connection
+from typing import TYPE_CHECKING
 
 from watcher import settings as settings_room
 from watcher.errors import UsageError
-from watcher.memory import health, watchers
-from watcher.memory.watchers import WatcherRun
+from watcher.memory import lookup
+from watcher.memory.lookup import WatcherRun
 from watcher.service.diagnosis.life import Life, life
 from watcher.service.events import now
 from watcher.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+LOCK_WAIT = 1.0  # seconds to wait for another process that keeps the whole database for itself
 
 
 class State(StrEnum):
@@ -65,6 +69,8 @@ class Case:
         Raises:
             DatabaseError: it cannot be opened.
         """
+        from watcher.memory import health  # slow to import: `status` needs some of this room, and not that
+
         with health.opened(self.settings.database) as connection:
             yield connection
 
@@ -72,8 +78,8 @@ class Case:
     def has_memory(self) -> bool:
         """Whether the database can be read, and holds the tables of this version."""
         try:
-            with self.read() as connection:
-                return health.schema(connection) is health.Schema.OURS
+            with lookup.opened(self.settings.database, LOCK_WAIT):
+                return True
         except Exception:  # noqa: BLE001 - whatever it is, the checks of the database and the schema tell it
             return False
 
@@ -82,8 +88,8 @@ class Case:
         """The newest run of a watcher; None too where it cannot be read."""
         if not self.has_memory:
             return None
-        with self.read() as connection:
-            return watchers.last_run(connection)
+        with lookup.opened(self.settings.database, LOCK_WAIT) as connection:
+            return lookup.last_run(connection)
 
     @cached_property
     def life(self) -> Life:

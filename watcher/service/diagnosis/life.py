@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from watcher import system
-from watcher.memory.watchers import WatcherRun
+from watcher.memory.lookup import WatcherRun
 from watcher.system import LockState
 
 STALLED_AFTER = 60_000  # milliseconds without a heartbeat, which comes each 5 s

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from watcher.memory import conditions, figures, health
+from watcher.memory import figures, health, lookup
+from watcher.memory.database import driver
 from watcher.service.diagnosis.conditions import gravity, told
 from watcher.service.diagnosis.finding import Case, Finding, State, counted, size, span
 from watcher.service.diagnosis.life import Life
@@ -97,7 +98,7 @@ def set_aside(case: Case) -> Iterator[Finding]:
 def broken_lines(case: Case) -> Iterator[Finding]:
     """Were there lines in transcripts that are no entries? They are kept apart; nothing else is wrong with them."""
     with case.read() as connection:
-        number = figures.counts(connection).broken_lines
+        number = figures.counts(driver(connection)).broken_lines
         newest = health.broken_lines(connection, SHOWN)
     if not number:
         yield Finding("broken lines", State.OK, "none")
@@ -111,9 +112,9 @@ def broken_lines(case: Case) -> Iterator[Finding]:
 def tool_uses(case: Case) -> Iterator[Finding]:
     """Is anything lost, or late, of what the agent is to see?"""
     with case.read() as connection:
-        up = figures.given_up(connection, case.settings.agent.max_attempts)
+        up = figures.given_up(driver(connection), case.settings.agent.max_attempts)
         late = health.waiting(connection, case.now - WAITING_LATE)
-        counts = figures.counts(connection).tool_uses
+        counts = figures.counts(driver(connection)).tool_uses
     if up.tool_uses:
         text = f"{counted(up.tool_uses, 'tool use')} failed: the agent could not be had for them in all their tries"
         yield Finding("tool uses", State.WRONG, text, "claude-mem retry")
@@ -133,8 +134,8 @@ def tool_uses(case: Case) -> Iterator[Finding]:
 def summaries(case: Case) -> Iterator[Finding]:
     """Are there summaries that the agent was to write, and never did?"""
     with case.read() as connection:
-        up = figures.given_up(connection, case.settings.agent.max_attempts)
-        counts = figures.counts(connection)
+        up = figures.given_up(driver(connection), case.settings.agent.max_attempts)
+        counts = figures.counts(driver(connection))
     if up.summaries:
         text = f"the agent was given up for {counted(up.summaries, 'summary', 'summaries')}; the provisional one stands"
         yield Finding("summaries", State.WARNING, text, "claude-mem retry")
@@ -146,7 +147,7 @@ def summaries(case: Case) -> Iterator[Finding]:
 def standing_conditions(case: Case) -> Iterator[Finding]:
     """What does the watcher itself say is wrong?"""
     with case.read() as connection:
-        current = conditions.current(connection)
+        current = lookup.conditions(driver(connection))
     for condition in current:
         text = f"{condition.name}: {told(condition, case.now)}"
         if case.is_watched:

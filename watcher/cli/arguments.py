@@ -1,0 +1,53 @@
+"""Owns reading what was typed, where it needs no thought.
+
+typer has pydantic read every value, even that an option was not given, and importing pydantic takes longer than all
+the rest of most commands. What is not plainly right goes the way through typer, which also words what is wrong with it.
+A typer that does not ask here makes commands slower, and changes nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+_PLAIN: dict[object, Callable[[Any], Any]] = {str: str, Path: Path, list[str]: list}
+
+
+class _Reading:
+    """Reads the value of one parameter, in the place of typer's own way to."""
+
+    def coerce(self, value: Any, *, param: Any, ctx: Any) -> Any:
+        """Return what the command is to be given; typer calls this, and words what is wrong with a value."""
+        kind, known = param.type_descriptor.annotation, param.type_descriptor.parameter_info
+        if value is None:
+            return () if param.multiple or param.nargs == -1 else None
+        if kind in _PLAIN:
+            return _PLAIN[kind](value)
+        if kind is int and str(value).isdecimal() and known.max is None and int(value) >= (known.min or 0):
+            return int(value)
+        param._runtime_param = None
+        return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
+
+
+def _lightly(params: list[Any]) -> list[Any]:
+    for param in params:
+        if getattr(param, "_runtime_param", None) is None:
+            param._runtime_param = _Reading()
+    return params
+
+
+class Command(TyperCommand):
+    """A command that is read lightly."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: D102 - typer's
+        return _lightly(super().get_params(ctx))
+
+
+class Group(TyperGroup):
+    """A group that is read lightly."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: D102 - typer's
+        return _lightly(super().get_params(ctx))

@@ -1,0 +1,47 @@
+"""Owns the words that columns hold: how sessions, tool uses and summaries stand, and what is said by flags."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class SessionStatus(StrEnum):
+    """Where a session stands."""
+
+    ACTIVE = "active"  # prompts may still come
+    COMPLETED = "completed"  # over, and what it did is kept
+    FAILED = "failed"  # over, and nothing of it could be kept; `end_reason` says why
+
+
+class ToolUseStatus(StrEnum):
+    """Where a tool use stands in the queue."""
+
+    OPEN = "open"  # no result seen yet
+    PENDING = "pending"  # waits for the agent
+    OBSERVED = "observed"  # the agent has seen it; its excerpts are dropped
+    SKIPPED = "skipped"  # never meant for the agent
+    FAILED = "failed"  # the agent could not be had for it in all the tries it was given
+
+
+class SummarySource(StrEnum):
+    """Who wrote a summary."""
+
+    PROVISIONAL = "provisional"  # the extractive one, until the agent's takes its place
+    BRIEF = "brief"  # the extractive one of a few words alone: it stands, unless the agent is asked anyway
+    AGENT = "agent"
+
+
+class FlagKind(StrEnum):
+    """What a hook asks for."""
+
+    FINALIZE = "finalize"  # a turn is over (Stop)
+    CLEANUP = "cleanup"  # the session is over (SessionEnd)
+
+
+class ConditionName(StrEnum):
+    """The link of the chain that something is wrong with."""
+
+    AGENT = "agent"  # the model cannot be had; the state is the AgentError's kind
+    WATCHING = "watching"  # file system events cannot be had: the rescan finds what they would have told
+    TRANSCRIPTS = "transcripts"  # some cannot be read
+    DATABASE = "database"  # it was damaged, was put aside, and is a new one
