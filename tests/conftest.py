@@ -27,8 +27,9 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Settings of a memory in the test's own home, with the agent that needs no model."""
-    return settings_room.load({"CLAUDE_MEM_HOME": str(tmp_path / ".claude-mem"), "CLAUDE_MEM_AGENT": "extractive"})
+    """Settings of a memory in the test's own home: the agent needs no model, and whichever it is, is asked at once."""
+    variables = {"CLAUDE_MEM_AGENT": "extractive", "CLAUDE_MEM_AGENT_QUIET": "0"}
+    return settings_room.load({"CLAUDE_MEM_HOME": str(tmp_path / ".claude-mem"), **variables})
 
 
 @pytest.fixture

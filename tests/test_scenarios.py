@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from tests.claude_cli import ALLOW_TOOLS, Interactive, end_tree, started_print, wait_until
-from tests.messages_api import MessagesAPI, Reply, Request, ToolCall
-from tests.world import PLUGIN, World, agent_answer
+from tests.messages_api import Kind, MessagesAPI, Reply, Request, ToolCall, text_of
+from tests.world import PLUGIN, World, agent_answer, is_about
 
 pytestmark = [
     pytest.mark.cli,
@@ -25,12 +25,14 @@ pytestmark = [
 ]
 
 PROMPT = "Run the long test suite."
+QUICK = ("Run the quick checks.", "Run them once more.")
 RUNNING = "SELECT name, status FROM tool_uses"
 
 
 def model(request: Request) -> Reply:
-    """Run one command that takes for ever where the test is long, else none that takes any time."""
-    if "tool_result" in str(request["messages"]):
+    """Run one command a prompt, that takes for ever where the test is long, else none that takes any time."""
+    said = str(request["messages"])
+    if said.count("'tool_result'") >= max(1, sum(prompt in said for prompt in QUICK)):
         return Reply(text="It passed.")
     command = "while true; do sleep 1; done" if PROMPT in str(request) else "true"
     return Reply(text="Running it.", tool_uses=[ToolCall("Bash", {"command": command})])
@@ -38,7 +40,10 @@ def model(request: Request) -> Reply:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with MessagesAPI(model, agent=lambda _: agent_answer()) as api, World(tmp_path, api) as made:
+    def agent(request: Request) -> Reply:
+        return agent_answer(turns=text_of(request).count("<turn n="))
+
+    with MessagesAPI(model, agent=agent) as api, World(tmp_path, api) as made:
         made.environment |= {"CLAUDE_MEM_WATCH_SCAN_INTERVAL": "0.2", "CLAUDE_MEM_WATCH_EXIT_AFTER": "1"}
         yield made
 
@@ -75,6 +80,25 @@ def test_a_session_that_was_interrupted_has_its_summary(world: World) -> None:
     world.wait_for_rows("SELECT kind, outcome FROM flags", [("cleanup", "completed")])
     world.wait_for_rows("SELECT source FROM session_summaries", [("agent",)])
     assert world.rows(RUNNING) == [("Bash", "observed")]
+
+
+def test_turns_that_follow_each_other_closely_are_one_request(world: World) -> None:
+    """With the real CLI as the user's and as the agent's: turns wait for quiet, but not beyond the end."""
+    world.environment["CLAUDE_MEM_AGENT_QUIET"] = "600"
+    with Interactive(environment=world.environment, cwd=world.project, args=(*PLUGIN, *ALLOW_TOOLS)) as claude:
+        claude.wait_ready()
+        for number, prompt in enumerate(QUICK, start=1):
+            claude.type_line(prompt)
+            world.wait_for_rows("SELECT source FROM session_summaries", [("provisional",)] * number)
+        assert world.api.requests_of(Kind.AGENT) == []
+        assert QUICK[1] in world.claude_mem("context")
+        claude.exit()
+    world.wait_for_rows(
+        "SELECT prompt_number, source FROM session_summaries ORDER BY prompt_number", [(1, "agent"), (2, "agent")]
+    )
+    (request,) = world.api.requests_of(Kind.AGENT)
+    assert all(is_about(request, prompt) for prompt in QUICK)
+    assert world.rows("SELECT status FROM tool_uses") == [("observed",)] * 2
 
 
 def test_what_a_killed_watcher_left_behind_blocks_nothing(world: World) -> None:

@@ -35,14 +35,14 @@ AGENT_SUMMARY = {
 }
 
 
-def agent_answer(delay: float = 0.0) -> Reply:
-    """Return what the memory agent's model says: an observation and a summary of six fields."""
+def agent_answer(delay: float = 0.0, turns: int = 1) -> Reply:
+    """Return what the memory agent's model says: an observation, and a summary of six fields of each turn."""
     fields = "\n".join(f"<{name}>{text}</{name}>" for name, text in AGENT_SUMMARY.items())
     observation = (
         "<observation><type>feature</type><title>test.txt holds the greeting</title>"
         "<narrative>It was written, then read.</narrative><tool_uses>1</tool_uses></observation>"
     )
-    return Reply(text=f"{observation}\n<summary>{fields}</summary>", delay=delay)
+    return Reply(text=observation + f"\n<summary>{fields}</summary>" * turns, delay=delay)
 
 
 class World:
@@ -57,7 +57,7 @@ class World:
         self.api = api
         seed_home(self.home, trusted=[self.project])
         # PATH must find no claude-mem of the machine, so that the hooks start this checkout's.
-        self.environment = clean_environment(self.home, api.url)
+        self.environment = clean_environment(self.home, api.url, CLAUDE_MEM_AGENT_QUIET="0")
 
     def __enter__(self) -> Self:
         return self

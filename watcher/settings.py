@@ -24,6 +24,7 @@ class AgentSettings:
     name: str = "claude"  # or "extractive": no model, no network, no login
     model: str = "haiku"  # an alias or a full model name, as `claude --model` takes it
     batch_size: int = 50  # tool uses a request
+    quiet: float = 20.0  # seconds without news of a session before its turns that are over make one request
     timeout: float = 120.0  # seconds a request may take in all
     max_attempts: int = 5  # tries at one batch before its tool uses count as failed
     retry_pause: float = 30.0  # seconds before the second try; doubles with each one after

@@ -13,13 +13,14 @@ import psutil
 import pytest
 
 from tests.claude_cli import clean_environment
-from watcher.agent.base import Agent, Batch, ToolUse
+from watcher.agent.base import Agent, Batch, ToolUse, Turn
 from watcher.agent.claude import ClaudeAgent
 from watcher.agent.proxy import AgentProxy
 from watcher.settings import AgentSettings
 
 USE = ToolUse("toolu_1", "Bash", '{"command": "make test"}', "5 passed")
-BATCH = Batch("/home/me/shop", ("Fix the login.",), (USE,), closing_text="Fixed.")
+TURN = Turn(1, ("Fix the login.",), (USE,), closing_text="Fixed.")
+BATCH = Batch("/home/me/shop", (TURN,))
 
 MakeAgent = Callable[..., ClaudeAgent]
 MakeEither = Callable[..., ClaudeAgent | AgentProxy]

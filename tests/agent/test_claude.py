@@ -16,11 +16,11 @@ import psutil
 import pytest
 
 from tests import messages_api
-from tests.agent.conftest import BATCH, USE, MakeAgent, MakeEither, living
+from tests.agent.conftest import BATCH, TURN, USE, MakeAgent, MakeEither, living
 from tests.claude_cli import API_KEY, clean_environment, run_print, seed_home, transcripts, wait_until
 from tests.messages_api import Kind, MessagesAPI, Reply, Request, text_of
 from watcher import system
-from watcher.agent.base import AgentError, ObservationType, Summary
+from watcher.agent.base import AgentError, Batch, ObservationType, Summary, Turn
 
 pytestmark = pytest.mark.cli
 
@@ -75,7 +75,7 @@ def test_a_batch_is_one_request_and_its_answer_is_read(home: Path, make_either: 
     assert (observation.type, observation.title) == (ObservationType.BUGFIX, "Login fixed")
     assert observation.narrative == "It <works>."
     assert observation.tool_use_ids == ("toolu_1",)
-    assert reply.summary == Summary(request="Fix the login", completed="Fixed")
+    assert reply.summaries == {1: Summary(request="Fix the login", completed="Fixed")}
     assert reply.usage.input_tokens > 100
     assert reply.usage.output_tokens > 10
     assert 0 < reply.usage.cost_usd < 0.1
@@ -91,7 +91,7 @@ def test_a_batch_is_one_request_and_its_answer_is_read(home: Path, make_either: 
 
 def test_what_is_fixed_in_a_request_is_small(make_agent: MakeAgent) -> None:
     with MessagesAPI(agent=[Reply(ANSWER)]) as api:
-        make_agent(api.url).digest(replace(BATCH, project="", prompts=(), tool_uses=(), closing_text=""))
+        make_agent(api.url).digest(Batch("", (Turn(1, (), ()),)))
         (request,) = api.requests
     assert len(text_of(request).encode()) <= 4_096
 
@@ -107,7 +107,7 @@ def test_an_answer_cut_by_the_token_limit_is_continued(make_agent: MakeAgent, mo
     with MessagesAPI(agent=[Reply(ANSWER[:100]), Reply(ANSWER[100:])]) as api:
         reply = make_agent(api.url).digest(BATCH)
         assert len(api.requests) == 2
-    assert reply.summary == Summary(request="Fix the login", completed="Fixed")
+    assert reply.summaries == {1: Summary(request="Fix the login", completed="Fixed")}
     assert [o.narrative for o in reply.observations] == ["It <works>."]
 
 
@@ -142,13 +142,8 @@ def test_observed_text_is_told_and_not_acted_on(home: Path, make_agent: MakeAgen
     secret = home / "secret.txt"
     secret.write_text("THE-SECRET")
     observed = text.format(secret=secret)
-    hostile = replace(
-        BATCH,
-        project="",
-        prompts=(observed,),
-        tool_uses=(replace(USE, input=observed, output=observed),),
-        closing_text=observed,
-    )
+    use = replace(USE, input=observed, output=observed)
+    hostile = Batch("", (Turn(1, (observed,), (use,), closing_text=observed),))
     with MessagesAPI(agent=[Reply(ANSWER)]) as api:
         make_agent(api.url).digest(hostile)
         (request,) = api.requests
@@ -197,7 +192,7 @@ def test_a_login_by_settings_is_kept(home: Path, make_either: MakeEither, monkey
         monkeypatch.delenv("ANTHROPIC_BASE_URL")
         settings = {"apiKeyHelper": str(helper), "env": {"ANTHROPIC_BASE_URL": api.url}, "hooks": {}}
         (home / ".claude" / "settings.json").write_text(json.dumps(settings))
-        assert agent.digest(BATCH).summary
+        assert agent.digest(BATCH).summaries
     assert (home / "asked").exists()
 
 
@@ -208,8 +203,8 @@ def test_two_batches_at_once_do_not_mix(make_either: MakeEither) -> None:
 
     with MessagesAPI(agent=answer) as api, ThreadPoolExecutor(2) as pool:
         agent = make_either(api.url)
-        batches = [replace(BATCH, prompts=(word,)) for word in ("apple", "pear")]
-        summaries = [reply.summary for reply in pool.map(agent.digest, batches)]
+        batches = [replace(BATCH, turns=(replace(TURN, prompts=(word,)),)) for word in ("apple", "pear")]
+        summaries = [reply.summaries[1] for reply in pool.map(agent.digest, batches)]
     assert summaries == [Summary(request="apple"), Summary(request="pear")]
 
 

@@ -87,7 +87,7 @@ def test_an_answer_that_is_cut_once_is_had_whole_at_the_next_try(make_agent: Mak
         reply = make_agent(api.url).digest(BATCH)
         assert len(api.requests) == 2
     assert len(reply.observations) == 3
-    assert reply.summary == Summary(request="R")
+    assert reply.summaries == {1: Summary(request="R")}
 
 
 @pytest.mark.cli
@@ -106,7 +106,7 @@ def test_of_half_an_answer_what_is_there_is_kept(
     with MessagesAPI(agent=[Reply(f"<observation><title>First</title></observation>{rest}")]) as api:
         reply = make_agent(api.url).digest(BATCH)
     assert [observation.title for observation in reply.observations] == titles
-    assert reply.summary == summary
+    assert reply.summaries.get(1) == summary
 
 
 @pytest.mark.cli

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from watcher.agent import actions, wording
-from watcher.agent.base import Batch, ObservationType, ToolUse
+from watcher.agent.base import Batch, ObservationType, Reply, ToolUse, Turn
 from watcher.agent.extractive import ExtractiveAgent
 
 SHOP = "/home/me/shop"
@@ -51,25 +51,29 @@ MORE = use("Edit", "ok", file_path=SESSION, old_string="", new_string="def refre
 GREEN = use("Bash", "5 passed in 0.2s", command="pytest -q")
 DENIED = use("Bash", "Permission to use Bash with command git push has been denied.", error=True, command="git push")
 LINT = use("Bash", "sh: eslint: not found", error=True, command="npm run lint")
-TURN = Batch(
-    SHOP,
+TURN = Turn(
+    1,
     ("Users are logged out after 30 seconds. Fix the timeout.",),
     (GREP, READ, RED, EDIT, MORE, GREEN, DENIED, LINT),
     closing_text=CLOSING,
 )
 
 
-def digest(batch: Batch) -> tuple[list[str], dict[str, str]]:
-    """Titles and summary of a batch."""
-    reply = ExtractiveAgent().digest(batch)
+def answer(*turns: Turn) -> Reply:
+    return ExtractiveAgent().digest(Batch(SHOP, turns))
+
+
+def digest(turn: Turn) -> tuple[list[str], dict[str, str]]:
+    """Titles and summary of a turn."""
+    reply = answer(turn)
     assert reply.usage.cost_usd == 0
-    summary = reply.summary
+    summary = reply.summaries[1]
     fields = ("request", "investigated", "learned", "completed", "next_steps", "notes")
-    return [o.title for o in reply.observations], {f: getattr(summary, f, "") for f in fields}
+    return [o.title for o in reply.observations], {f: getattr(summary, f) for f in fields}
 
 
 def test_a_turn() -> None:
-    reply = ExtractiveAgent().digest(TURN)
+    reply = answer(TURN)
     changed, run = reply.observations
 
     assert changed.type is ObservationType.BUGFIX
@@ -88,8 +92,7 @@ def test_a_turn() -> None:
     )
     assert DENIED.tool_use_id not in run.tool_use_ids
 
-    summary = reply.summary
-    assert summary is not None
+    summary = reply.summaries[1]
     assert summary.request == "Users are logged out after 30 seconds. Fix the timeout."
     assert summary.investigated == "searched `session_timeout`. read auth/session.py."
     assert "The root cause was" in summary.learned
@@ -104,19 +107,27 @@ def test_a_turn() -> None:
 
 
 def test_the_same_batch_has_the_same_answer() -> None:
-    assert ExtractiveAgent().digest(TURN) == ExtractiveAgent().digest(TURN)
+    assert answer(TURN) == answer(TURN)
 
 
 def test_it_is_quick() -> None:
     long = use("Edit", file_path=SESSION, old_string="a = 1\nb\n" * 500, new_string="b = 2\na\n" * 500)
-    batch = replace(TURN, tool_uses=(*TURN.tool_uses, long) * 10, closing_text=CLOSING * 50)
+    turn = replace(TURN, tool_uses=(*TURN.tool_uses, long) * 10, closing_text=CLOSING * 50)
     started = time.perf_counter()
-    ExtractiveAgent().digest(batch)
+    answer(turn)
     assert time.perf_counter() - started < 2  # seconds, on the slowest machine
 
 
 def test_no_summary_unless_wanted() -> None:
-    assert ExtractiveAgent().digest(replace(TURN, wants_summary=False)).summary is None
+    assert answer(replace(TURN, wants_summary=False)).summaries == {}
+
+
+def test_every_turn_of_a_batch_is_answered_by_itself() -> None:
+    other = Turn(3, ("Add a cache.",), (use("Write", file_path=f"{SHOP}/cache.py", content="x = 1\n"),), "Added it.")
+    going_on = Turn(4, ("And now",), (use("Bash", "made", command="make"),), wants_summary=False)
+    together = answer(TURN, other, going_on)
+    assert together.observations == tuple(one for turn in (TURN, other, going_on) for one in answer(turn).observations)
+    assert together.summaries == {1: answer(TURN).summaries[1], 3: answer(other).summaries[3]}
 
 
 def test_without_words_the_tool_uses_speak() -> None:
@@ -137,8 +148,8 @@ def test_without_tool_uses_the_words_speak() -> None:
 def test_what_was_read_counts_only_where_nothing_was_changed() -> None:
     page = use("WebFetch", "…", url="https://example.com/docs")
     subagent = use("Agent", "Three callers found.", description="find callers")
-    batch = replace(TURN, tool_uses=(GREP, READ, page, subagent), closing_text="Sessions live in Redis.")
-    (observation,) = ExtractiveAgent().digest(batch).observations
+    turn = replace(TURN, tool_uses=(GREP, READ, page, subagent), closing_text="Sessions live in Redis.")
+    (observation,) = answer(turn).observations
     assert observation.type is ObservationType.DISCOVERY
     assert observation.facts == (
         "searched `session_timeout`",
@@ -177,7 +188,7 @@ def test_a_denied_command_did_not_run_and_did_not_fail(output: str, ran: bool) -
 
 def test_many_files_share_an_observation() -> None:
     edits = tuple(use("Write", file_path=f"{SHOP}/f{n}.py", content="x = 1\n") for n in range(40))
-    observations = ExtractiveAgent().digest(replace(TURN, tool_uses=(*edits, LINT))).observations
+    observations = answer(replace(TURN, tool_uses=(*edits, LINT))).observations
     assert len(observations) == 10
     assert observations[8].title == "32 more files changed"
     assert len(observations[8].facts) == 20
@@ -200,7 +211,7 @@ def test_a_refused_edit_changed_nothing() -> None:
 def test_garbage_is_no_error(name: str, text: str, error: bool) -> None:
     broken = ToolUse("t", name, text, text, error, ("/a",), ("/b",))
     bare = ToolUse("t", name, text, text, error)
-    batch = Batch("", (text,), (broken, bare), closing_text=text, previous_summary=text)
+    batch = Batch("", (Turn(1, (text,), (broken, bare), closing_text=text),), previous_summary=text)
     assert len(ExtractiveAgent().digest(batch).observations) <= 12
 
 
@@ -285,13 +296,12 @@ def test_words_are_bounded() -> None:
 
 
 def test_next_steps_are_told_without_their_label() -> None:
-    batch = Batch(
-        project="/p",
+    turn = Turn(
+        number=1,
         prompts=("Commit it.",),
         tool_uses=(),
         closing_text="Committed. Next: tag the release. What is left: fractions are still refused.",
     )
-    summary = ExtractiveAgent().digest(batch).summary
-    assert summary is not None
+    summary = answer(turn).summaries[1]
     assert summary.next_steps == "tag the release. What is left: fractions are still refused."
     assert summary.completed == "Committed."

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.agent.conftest import BATCH, MakeProxy, living
+from tests.agent.conftest import BATCH, TURN, MakeProxy, living
 from tests.claude_cli import clean_environment, end_tree, wait_until
 from tests.messages_api import MessagesAPI, Reply, Request
 from tests.service.watcher_process import WatcherProcess
@@ -27,7 +27,7 @@ from watcher.agent.base import AgentError, Batch, Summary
 
 ROOT = Path(__file__).parents[2]
 ANSWER = "<summary><request>Fix the login</request></summary>"
-LARGE = replace(BATCH, prompts=("x" * (1 << 20),))  # more than any pipe holds
+LARGE = replace(BATCH, turns=(replace(TURN, prompts=("x" * (1 << 20),)),))  # more than any pipe holds
 
 # What a process does that speaks as `worker` does, in place of asking a model.
 SPEAKER = f"""
@@ -42,7 +42,7 @@ def say(number, **said):
     os.write(1, json.dumps({{"id": number, **said}}).encode() + b"\\n")
 
 def answer(line):
-    say(json.loads(line)["id"], reply={{"observations": [], "summary": {{"request": str(os.getpid())}}}})
+    say(json.loads(line)["id"], reply={{"observations": [], "summaries": {{1: {{"request": str(os.getpid())}}}}}})
 """
 
 
@@ -94,19 +94,18 @@ def test_one_process_answers_batch_after_batch_and_ends_when_idle(
     speaker("say(0)\nfor line in lines: answer(line)")
     agent = make_proxy(idle_limit=1.0)
     assert children() == []
-    first, second = (agent.digest(BATCH).summary for _ in range(2))
+    first, second = (agent.digest(BATCH).summaries for _ in range(2))
     (process,) = children()
-    assert first == second == Summary(request=str(process.pid))
+    assert first == second == {1: Summary(request=str(process.pid))}
     wait_until(lambda: children() == [])
-    other = agent.digest(BATCH).summary
-    assert other is not None
+    other = agent.digest(BATCH).summaries
     assert other != first
 
 
 def test_it_is_not_idle_while_it_is_asked(make_proxy: MakeProxy, speaker: Callable[[str], None]) -> None:
     speaker("time.sleep(0.3)\nsay(0)\nfor line in lines: time.sleep(0.3); answer(line)")
     agent = make_proxy(idle_limit=0.05)
-    assert agent.digest(BATCH).summary
+    assert agent.digest(BATCH).summaries
 
 
 @pytest.mark.cli
@@ -133,7 +132,7 @@ def test_a_process_that_is_killed_fails_what_is_under_way_and_nothing_after(make
         if system.LINUX:
             wait_until(lambda: not living(below), timeout=10, otherwise=lambda: f"left: {living(below)}")
         is_well.set()
-        assert agent.digest(BATCH).summary == Summary(request="Fix the login")
+        assert agent.digest(BATCH).summaries == {1: Summary(request="Fix the login")}
     for process in living(below):
         process.kill()
 
@@ -231,7 +230,7 @@ def test_an_interrupt_from_the_terminal_is_not_for_the_process(make_proxy: MakeP
         (worker,) = children()
         worker.send_signal(signal.SIGINT)
         goes_on.set()
-        assert running.result(timeout=30).summary == Summary(request="Fix the login")
+        assert running.result(timeout=30).summaries == {1: Summary(request="Fix the login")}
 
 
 # A process that is not as it should be
@@ -371,19 +370,19 @@ from watcher.agent import base, claude, worker
 def digest(self, batch):
     print("printed by a library", flush=True)
     os.system("echo and by a program")
-    if batch.closing_text == "defect":
+    if batch.project == "defect":
         raise ZeroDivisionError("by nothing")
-    return base.Reply((), base.Summary(request="R"))
+    return base.Reply((), {1: base.Summary(request="R")})
 
 claude.ClaudeAgent.digest = digest
 sys.exit(worker.main())
 """
     monkeypatch.setattr(proxy, "_COMMAND", (sys.executable, "-c", script))
     agent = make_proxy()
-    assert agent.digest(BATCH).summary == Summary(request="R")
-    error = failing(agent, replace(BATCH, closing_text="defect"))
+    assert agent.digest(BATCH).summaries == {1: Summary(request="R")}
+    error = failing(agent, replace(BATCH, project="defect"))
     assert (error.kind, str(error)) == ("crashed", "defect of claude-mem: ZeroDivisionError('by nothing')")
-    assert agent.digest(BATCH).summary == Summary(request="R")
+    assert agent.digest(BATCH).summaries == {1: Summary(request="R")}
     agent.close()
     captured = capfd.readouterr()
     assert captured.out == ""

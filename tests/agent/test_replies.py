@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 
 from watcher.agent import replies
-from watcher.agent.base import AgentError, Batch, Observation, ObservationType, Summary, ToolUse
+from watcher.agent.base import AgentError, Batch, Observation, ObservationType, Summary, ToolUse, Turn
 
 USES = tuple(ToolUse(f"toolu_{n}", "Bash", "{}", "") for n in range(1, 6))
-WANTED = Batch("/p", ("Fix it.",), USES)
-UNWANTED = Batch("/p", ("Fix it.",), USES, wants_summary=False)
+WANTED = Batch("/p", (Turn(1, ("Fix it.",), USES),))
+UNWANTED = Batch("/p", (Turn(1, ("Fix it.",), USES, wants_summary=False),))
 
 FULL = """\
 <observation>
@@ -53,9 +52,16 @@ FULL_OBSERVATION = Observation(
 FULL_SUMMARY = Summary("Fix the login", "auth/session.py", "It was in minutes", "It is in seconds", "Deploy", "")
 
 
+def answered(text: str, batch: Batch) -> tuple[tuple[Observation, ...], Summary | None]:
+    """What is read of an answer about one turn."""
+    observations, summaries = replies.read(text, batch)
+    assert set(summaries) <= {1}
+    return observations, summaries.get(1)
+
+
 def one(text: str) -> Observation:
     """The single observation of an answer."""
-    (observation,), _ = replies.read(text, UNWANTED)
+    (observation,), _ = answered(text, UNWANTED)
     return observation
 
 
@@ -93,7 +99,7 @@ def observed(inner: str) -> str:
     ],
 )
 def test_one_answer_written_in_many_ways(text: str) -> None:
-    assert replies.read(text, WANTED) == ((FULL_OBSERVATION,), FULL_SUMMARY)
+    assert answered(text, WANTED) == ((FULL_OBSERVATION,), FULL_SUMMARY)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +124,7 @@ def test_one_answer_written_in_many_ways(text: str) -> None:
 )
 def test_text_is_text(raw: str, read: str) -> None:
     text = observed(f"<title>T</title><narrative>{raw}</narrative>") + "<summary><request>R</request></summary>"
-    assert replies.read(text, WANTED) == (
+    assert answered(text, WANTED) == (
         (Observation(ObservationType.CHANGE, "T", narrative=read),),
         Summary(request="R"),
     )
@@ -165,14 +171,14 @@ def test_numbers_become_ids(numbers: str, ids: tuple[str, ...]) -> None:
 def test_an_unclosed_part_does_not_swallow_the_next_block(broken: str) -> None:
     whole = "<observation><title>{}</title><narrative>N{}</narrative></observation>\n"
     text = whole.format("A", 1).replace(broken, "") + whole.format("B", 2) + "<summary><request>R</request></summary>"
-    observations, summary = replies.read(text, WANTED)
+    observations, summary = answered(text, WANTED)
     assert [(o.title, o.narrative) for o in observations] == [("A", "N1"), ("B", "N2")]
     assert summary == Summary(request="R")
 
 
 def test_several_observations_keep_their_order_and_bounds() -> None:
     text = "".join(observed(f"<title>T{n}</title>") for n in range(80))
-    observations, summary = replies.read(text, UNWANTED)
+    observations, summary = answered(text, UNWANTED)
     assert [o.title for o in observations] == [f"T{n}" for n in range(50)]
     assert summary is None
 
@@ -191,7 +197,7 @@ def test_several_observations_keep_their_order_and_bounds() -> None:
 )
 def test_of_a_cut_answer_the_whole_parts_count(cut: str, titles: list[str], last: str) -> None:
     text = observed("<title>First</title>") + "\n<observation>" + cut
-    observations, _ = replies.read(text, UNWANTED)
+    observations, _ = answered(text, UNWANTED)
     assert [o.title for o in observations] == titles
     assert observations[-1].narrative == last
 
@@ -206,14 +212,14 @@ def test_a_title_is_made_of_the_narrative_where_it_is_missing() -> None:
     ["", "<title></title>", "<type>bugfix</type>", "<title> N/A </title>", "<facts><fact>Lonely</fact></facts>"],
 )
 def test_an_empty_observation_is_dropped(inner: str) -> None:
-    assert replies.read(observed(inner), UNWANTED) == ((), None)
+    assert answered(observed(inner), UNWANTED) == ((), None)
 
 
 def test_fields_are_bounded() -> None:
     long = "x" * 50_000
     facts = "".join(f"<fact>{n} {long}</fact>" for n in range(99))
     text = observed(f"<title>{long}</title><subtitle>{long}</subtitle><narrative>{long}</narrative>{facts}")
-    (observation,), summary = replies.read(f"{text}<summary><learned>{long}</learned></summary>", WANTED)
+    (observation,), summary = answered(f"{text}<summary><learned>{long}</learned></summary>", WANTED)
     assert len(observation.title) == 200
     assert len(observation.subtitle) == 400
     assert len(observation.narrative) == 4_000
@@ -249,14 +255,14 @@ def test_unknown_concepts_are_left_out() -> None:
     ],
 )
 def test_summaries(text: str, summary: Summary) -> None:
-    assert replies.read(text, WANTED) == ((), summary)
+    assert answered(text, WANTED) == ((), summary)
 
 
 @pytest.mark.parametrize("batch", [WANTED, UNWANTED])
 @pytest.mark.parametrize("text", ["", "  \n", "Nothing happened.", "API Error: 500", '{"title": "T"}', "<obs"])
 def test_an_answer_without_blocks_is_unreadable(text: str, batch: Batch) -> None:
     with pytest.raises(AgentError) as caught:
-        replies.read(text, batch)
+        answered(text, batch)
     assert caught.value.kind == "unreadable"
     assert caught.value.may_recover
 
@@ -273,7 +279,7 @@ def test_an_answer_without_blocks_is_unreadable(text: str, batch: Batch) -> None
 )
 def test_a_wanted_summary_or_something_else_of_use_has_to_be_there(text: str) -> None:
     with pytest.raises(AgentError, match="no <summary>"):
-        replies.read(text, WANTED)
+        answered(text, WANTED)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +287,7 @@ def test_a_wanted_summary_or_something_else_of_use_has_to_be_there(text: str) ->
     ["", "<summary>", "<summary><requ", "<summary></summary>", "\nThat is all.", "<observation><title>Second, cu"],
 )
 def test_observations_are_kept_where_the_summary_is_cut_off(rest: str) -> None:
-    observations, summary = replies.read(observed("<title>First</title>") + rest, WANTED)
+    observations, summary = answered(observed("<title>First</title>") + rest, WANTED)
     assert [o.title for o in observations] == ["First"]
     assert summary is None
 
@@ -289,7 +295,7 @@ def test_observations_are_kept_where_the_summary_is_cut_off(rest: str) -> None:
 def test_a_summary_asked_for_alone_has_to_be_there() -> None:
     """There are no tool uses that its observations could be of: kept without it, it would be asked for for ever."""
     with pytest.raises(AgentError, match="no <summary>"):
-        replies.read(observed("<title>T</title>"), replace(WANTED, tool_uses=()))
+        answered(observed("<title>T</title>"), Batch("/p", (Turn(1, ("Fix it.",), ()),)))
 
 
 @pytest.mark.parametrize(
@@ -303,18 +309,71 @@ def test_a_summary_asked_for_alone_has_to_be_there() -> None:
     ],
 )
 def test_of_a_cut_summary_the_begun_fields_count(cut: str, summary: Summary) -> None:
-    assert replies.read(f"<summary>{cut}", WANTED) == ((), summary)
+    assert answered(f"<summary>{cut}", WANTED) == ((), summary)
 
 
 @pytest.mark.parametrize(
     "text", ["<nothing/>", "<nothing>", "```xml\n<nothing />\n```", "<observations></observations>"]
 )
 def test_nothing_worth_it_is_an_answer(text: str) -> None:
-    assert replies.read(text, UNWANTED) == ((), None)
+    assert answered(text, UNWANTED) == ((), None)
 
 
 def test_a_summary_nobody_asked_for_is_dropped() -> None:
-    assert replies.read(FULL, UNWANTED) == ((FULL_OBSERVATION,), None)
+    assert answered(FULL, UNWANTED) == ((FULL_OBSERVATION,), None)
+
+
+TURNS = Batch(
+    "/p",
+    (
+        Turn(3, ("A",), USES[:2]),
+        Turn(5, ("B",), USES[2:4]),
+        Turn(6, ("C",), USES[4:], wants_summary=False),
+    ),
+)
+
+
+def summed(text: str, attributes: str = "") -> str:
+    return f"<summary{attributes}><request>{text}</request></summary>"
+
+
+@pytest.mark.parametrize(
+    ("text", "requests"),
+    [
+        (summed("A", ' turn="3"') + summed("B", ' turn="5"'), {3: "A", 5: "B"}),
+        (summed("B", " turn='5'") + summed("A", " TURN = 3"), {3: "A", 5: "B"}),
+        (summed("A") + summed("B"), {3: "A", 5: "B"}),
+        (summed("A", ' turn="1"') + summed("B", ' turn="2"'), {3: "A", 5: "B"}),
+        (summed("B"), {5: "B"}),
+        (summed("B", ' turn="99999999999999999999"'), {5: "B"}),
+        (summed("A", ' turn="3"'), {3: "A"}),
+        (summed("A", ' turn="3"') + summed("B"), {3: "A", 5: "B"}),
+        (summed("B", ' turn="5"') + summed("A"), {3: "A", 5: "B"}),
+        (summed("A", ' turn="3"') + summed("C", ' turn="6"'), {3: "A"}),
+        (summed("A", ' turn="3"') + summed("A again", ' turn="3"'), {3: "A again"}),
+        (summed("A") + summed("B") + summed("C"), {5: "C"}),
+        (summed("A", ' turn="3"') + '<summary turn="5"></summary>', {3: "A"}),
+    ],
+)
+def test_summaries_go_by_the_numbers_of_their_turns(text: str, requests: dict[int, str]) -> None:
+    _, summaries = replies.read(text, TURNS)
+    assert summaries == {number: Summary(request=request) for number, request in requests.items()}
+
+
+def test_summaries_that_are_missing_keep_nothing_else_from_counting() -> None:
+    observations, summaries = replies.read(observed("<title>T</title><tool_uses>4</tool_uses>"), TURNS)
+    assert [one.tool_use_ids for one in observations] == [("toolu_4",)]
+    assert summaries == {}
+    words_alone = Batch("/p", (Turn(3, ("A",), ()), Turn(5, ("B",), ())))
+    assert replies.read(summed("A", ' turn="3"'), words_alone)[1] == {3: Summary(request="A")}
+    with pytest.raises(AgentError, match="no <summary>"):
+        replies.read(observed("<title>T</title>"), words_alone)
+
+
+def test_an_observation_may_name_its_turn() -> None:
+    text = "".join(f"<observation{turn}><title>T</title></observation>" for turn in (' turn="5"', ' turn="9"', ""))
+    observations, _ = replies.read(text, TURNS)
+    assert [one.turn for one in observations] == [5, None, None]
 
 
 @pytest.mark.parametrize("start", ["", "<observation>", "<summary><request>"])
@@ -326,5 +385,5 @@ def test_no_garbage_takes_long(start: str, part: str) -> None:
     """A reader whose time grew with the square would take minutes for this."""
     started = time.perf_counter()
     with suppress(AgentError):
-        replies.read(start + part * (64_000 // len(part)), UNWANTED)
+        answered(start + part * (64_000 // len(part)), UNWANTED)
     assert time.perf_counter() - started < 5  # seconds

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from watcher.agent import base, faults, wire
-from watcher.agent.base import AgentError, Batch, Observation, ObservationType, Reply, Usage
+from watcher.agent.base import AgentError, Batch, Observation, ObservationType, Reply, Summary, Usage
 from watcher.settings import AgentSettings
 
 KINDS = [kind for _, kind in inspect.getmembers(base, inspect.isclass) if is_dataclass(kind)]
@@ -40,7 +40,9 @@ def test_whatever_it_holds_it_is_the_same(kind: type, data: st.DataObject) -> No
 
 def test_half_a_surrogate_pair_and_line_ends_cross_too() -> None:
     text = "cut \ud83d\r\n\u2028 \0 here"
-    reply = Reply((Observation(ObservationType.BUGFIX, text, facts=(text,)),), None, Usage(1, 2, 0.1))
+    reply = Reply(
+        (Observation(ObservationType.BUGFIX, text, facts=(text,)),), {2: Summary(notes=text)}, Usage(1, 2, 0.1)
+    )
     assert crossed(reply) == reply
     assert crossed(reply).observations[0].type is ObservationType.BUGFIX
 
@@ -69,12 +71,14 @@ def test_an_error_crosses_with_all_its_fields() -> None:
         [],
         "text",
         {},
-        {"observations": [], "summary": None, "more": 1},
-        {"observations": {}, "summary": None, "usage": {"input_tokens": "1"}},
-        {"observations": [{"type": "bugfix", "title": 1}], "summary": None},
-        {"observations": [{"type": "poem", "title": "t"}], "summary": None},
-        {"observations": [], "summary": "text"},
-        {"observations": 1, "summary": None},
+        {"observations": [], "summaries": {}, "more": 1},
+        {"observations": {}, "summaries": {}, "usage": {"input_tokens": "1"}},
+        {"observations": [{"type": "bugfix", "title": 1}], "summaries": {}},
+        {"observations": [{"type": "poem", "title": "t"}], "summaries": {}},
+        {"observations": [], "summaries": "text"},
+        {"observations": [], "summaries": {"1": "text"}},
+        {"observations": [], "summaries": {"one": {}}},
+        {"observations": 1, "summaries": {}},
     ],
 )
 def test_what_is_no_reply_is_told(said: object) -> None:

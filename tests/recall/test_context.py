@@ -20,7 +20,7 @@ GOLDEN = Path(__file__).parent / "golden"
 def remember(database: Database, number: int, summary: SummaryFields, observations: int = 1) -> None:
     """Store one turn's summary and some observations, a day after the turn before."""
     at = 1_780_000_000_000 + number * DAY
-    turn = Turn("s", PROJECT, number, number, (), "", 0, True, at, 0, None, 0, 0)
+    turn = Turn("s", PROJECT, number, number, (), "", 0, True, at, 0, 0, None, 0, 0)
     with database.write() as connection:
         connection.exec_driver_sql(
             "INSERT OR IGNORE INTO sdk_sessions (session_id, started_at, started_at_epoch) VALUES ('s', '', 0)"
@@ -28,9 +28,11 @@ def remember(database: Database, number: int, summary: SummaryFields, observatio
         outcomes.put_agent_summary(connection, turn, summary, agent="claude", now=at)
         outcomes.put_observations(
             connection,
-            turn,
+            "s",
+            PROJECT,
             [
                 ObservationFields(
+                    number,
                     "bugfix",
                     f"Fixed {number}.{index}",
                     "",

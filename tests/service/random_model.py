@@ -156,8 +156,12 @@ def check_end(world: World) -> None:
     for session, number in world.rows("SELECT session_id, prompt_number FROM session_summaries ORDER BY 1, 2"):
         summaries.setdefault(session, []).append(number)
     assert summaries == turns(world)
-    provisional = "SELECT * FROM session_summaries WHERE NOT (source = 'agent' OR attempts >= 5)"
+    provisional = "SELECT * FROM session_summaries WHERE source NOT IN ('agent', 'brief') AND attempts < 5"
     assert world.rows(provisional) == []
+    for session, number in world.rows("SELECT session_id, prompt_number FROM session_summaries WHERE source = 'brief'"):
+        before = max((one for one in summaries[session] if one < number), default=-1)
+        query = f"SELECT * FROM tool_uses WHERE session_id = '{session}' AND status = 'observed'"
+        assert world.rows(f"{query} AND prompt_number > {before} AND prompt_number <= {number}") == []
     assert world.rows("PRAGMA integrity_check") == [("ok",)]
     assert world.rows("PRAGMA foreign_key_check") == []
 

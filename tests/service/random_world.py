@@ -23,7 +23,8 @@ from watcher.agent import base
 from watcher.memory import checkpoints, records
 from watcher.memory.database import Database
 from watcher.memory.models import FlagKind
-from watcher.service.digest import BACKGROUND_QUIET, Digest, Outcome
+from watcher.service.batches import BACKGROUND_QUIET
+from watcher.service.digest import Digest, Outcome
 from watcher.service.follow import Rescan
 from watcher.service.ingest import Ingest, source_of
 from watcher.service.lifecycle import Lifecycle
@@ -80,7 +81,7 @@ class Agent(ScriptedAgent):
             )
             for one in reply.observations
         )
-        return base.Reply(tuple(worded), reply.summary, reply.usage)
+        return base.Reply(tuple(worded), reply.summaries, reply.usage)
 
 
 class Noted(Lifecycle):

@@ -32,6 +32,7 @@ class ScriptedAgent:
         self.asked: list[base.Batch] = []
         self.faults: list[base.AgentError] = []
         self.names_tool_uses = True
+        self.forgets: set[int] = set()  # the turns that it writes no summary of
         self.meanwhile: Callable[[base.Batch], None] | None = None  # what happens while it thinks
 
     def digest(self, batch: base.Batch) -> base.Reply:
@@ -48,8 +49,12 @@ class ScriptedAgent:
             )
             for use in batch.tool_uses
         ]
-        summary = base.Summary("asked", "looked", "found", "did", "go on", "note") if batch.wants_summary else None
-        return base.Reply(tuple(observations), summary, base.Usage(100, 10, 0.001))
+        summaries = {
+            turn.number: base.Summary("asked", "looked", "found", "did", "go on", "note")
+            for turn in batch.turns
+            if turn.number in batch.wanted and turn.number not in self.forgets
+        }
+        return base.Reply(tuple(observations), summaries, base.Usage(100, 10, 0.001))
 
     def close(self) -> None:
         """Nothing runs."""

@@ -38,10 +38,11 @@ def test_a_turn_costs_one_request(recorder: Recorder, agent: ScriptedAgent) -> N
     assert recorder.digest.ask_agent(SESSION) is Outcome.NOTHING_TO_DO
     assert recorder.digest.due() == []
     (batch,) = agent.asked
-    assert batch.wants_summary
-    assert batch.prompts == ("Do number 1",)
-    assert batch.closing_text == "Did number 1."
-    assert len(batch.tool_uses) == 5
+    (turn,) = batch.turns
+    assert turn.wants_summary
+    assert turn.prompts == ("Do number 1",)
+    assert turn.closing_text == "Did number 1."
+    assert len(turn.tool_uses) == 5
     assert recorder.rows("SELECT count(*) FROM observations") == [(5,)]
     assert recorder.rows("SELECT agent_requests, input_tokens, output_tokens, cost_usd FROM sdk_sessions") == [
         (1, 100, 10, 0.001)
@@ -70,7 +71,7 @@ def test_a_long_turn_goes_in_batches_the_last_with_the_summary(recorder: Recorde
     while recorder.digest.ask_agent(SESSION) is Outcome.DONE:
         pass
     assert [len(batch.tool_uses) for batch in agent.asked] == [5, 5, 2]
-    assert [batch.wants_summary for batch in agent.asked] == [False, False, True]
+    assert [batch.wanted for batch in agent.asked] == [(), (), (1,)]
     assert len(agent.asked[2].earlier_titles) == 10
     assert recorder.rows("SELECT DISTINCT status, input, output FROM tool_uses") == [("observed", None, None)]
 
@@ -82,7 +83,7 @@ def test_a_long_turns_first_tool_uses_are_observed_while_it_runs(recorder: Recor
     take_in(recorder)
     assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
     assert recorder.digest.ask_agent(SESSION) is Outcome.NOTHING_TO_DO
-    assert not agent.asked[0].wants_summary
+    assert agent.asked[0].wanted == ()
     assert recorder.rows("SELECT count(*) FROM session_summaries") == [(0,)]
 
 
@@ -159,7 +160,7 @@ def test_a_background_task_is_observed_in_batches(recorder: Recorder, agent: Scr
     assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
     assert recorder.digest.ask_agent(SESSION) is Outcome.NOTHING_TO_DO
     assert [len(batch.tool_uses) for batch in agent.asked] == [1, 4]
-    assert agent.asked[1].previous_summary.startswith("Request: asked")
+    assert agent.asked[1].turns[0].summary.startswith("Request: asked")
 
 
 def test_a_prompt_typed_after_the_summary_belongs_to_it(recorder: Recorder) -> None:
@@ -204,9 +205,7 @@ def test_an_observation_that_names_no_tool_use_rests_on_the_batch(recorder: Reco
     recorder.write(lines.turn_end(3))
     take_in(recorder)
     recorder.digest.ask_agent(SESSION)
-    assert recorder.rows("SELECT DISTINCT files_read, tool_use_ids FROM observations") == [
-        ('["/a","/b"]', '["a","b"]')
-    ]
+    assert recorder.rows("SELECT DISTINCT files_read, tool_use_ids FROM observations") == [('["/a","/b"]', '["a","b"]')]
 
 
 def test_a_fault_keeps_the_work(recorder: Recorder, agent: ScriptedAgent) -> None:
@@ -243,7 +242,7 @@ def test_words_after_the_summary_have_it_written_again(recorder: Recorder, agent
     assert recorder.rows("SELECT source FROM session_summaries") == [("provisional",)]
     assert "And now the report." in recorder.context()
     assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
-    assert agent.asked[1].closing_text == "And now the report."
+    assert agent.asked[1].turns[0].closing_text == "And now the report."
     assert recorder.digest.ask_agent(SESSION) is Outcome.NOTHING_TO_DO
 
 
@@ -258,9 +257,20 @@ def test_the_same_observation_is_kept_once(recorder: Recorder) -> None:
 
 
 def test_turns_are_digested_in_order(recorder: Recorder, agent: ScriptedAgent) -> None:
-    recorder.write(lines.turn(0, 1), lines.turn(1000, 2), lines.turn(2000, 3))
+    recorder.write(lines.turn(0, 1), lines.turn(1000, 2))
     take_in(recorder)
-    while recorder.digest.ask_agent(SESSION) is Outcome.DONE:
-        pass
-    assert [batch.prompts for batch in agent.asked] == [("Do number 1",), ("Do number 2",), ("Do number 3",)]
+    assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
+    recorder.write(lines.turn(2000, 3))
+    take_in(recorder)
+    assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
+    assert [[turn.prompts for turn in batch.turns] for batch in agent.asked] == [
+        [("Do number 1",), ("Do number 2",)],
+        [("Do number 3",)],
+    ]
+    assert agent.asked[0].previous_summary == ""
     assert agent.asked[1].previous_summary.startswith("Request: asked")
+    assert recorder.rows("SELECT prompt_number, title FROM observations ORDER BY id") == [
+        (1, "Saw tool-1-0"),
+        (2, "Saw tool-2-0"),
+        (3, "Saw tool-3-0"),
+    ]

@@ -25,6 +25,7 @@ class WatcherProcess:
             "HOME": str(home),
             "USERPROFILE": str(home),
             "CLAUDE_MEM_AGENT": "extractive",
+            "CLAUDE_MEM_AGENT_QUIET": "0",
             **variables,
         }
         self.prefix: list[str] = []  # what runs it: a program that takes something away from it

@@ -60,6 +60,7 @@ ROOMS = (
 # Hooks are told what to do at their time: silence and patience end nothing while a story is played.
 SETTINGS = {
     "agent": "claude",
+    "agent_quiet": 0,
     "agent_retry_pause": 0.05,
     "agent_max_attempts": 1000,
     "watch_scan_interval": 0.1,

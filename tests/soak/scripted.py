@@ -22,18 +22,19 @@ def digest(text):
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 def answer(prompt):
-    """Return one observation a tool use, and a summary where one is wanted."""
+    """Return one observation a tool use, and a summary of each turn that one is wanted of."""
     uses = re.findall(r'<tool_use n="(\\d+)" name="([^"]*)"[^>]*>(.*?)</tool_use>', prompt, re.DOTALL)
     told = [
         f"<observation><type>change</type><title>{name} {digest(inner)}</title><tool_uses>{n}</tool_uses></observation>"
         for n, name, inner in uses
     ]
-    if "exactly one <summary>" in prompt:
-        asked = " ".join(re.findall(r"<prompt>(.*?)</prompt>", prompt, re.DOTALL))
-        said = " ".join(re.findall(r"<closing_text>(.*?)</closing_text>", prompt, re.DOTALL))
-        told.append(
-            f"<summary><request>Asked {digest(asked)}</request><completed>Said {digest(said)}</completed></summary>"
-        )
+    wanted = re.findall(r"\\d+", prompt.partition("exactly one <summary>")[2])
+    for n, turn in re.findall(r'<turn n="(\\d+)">(.*?)</turn>', prompt, re.DOTALL):
+        asked = " ".join(re.findall(r"<prompt>(.*?)</prompt>", turn, re.DOTALL))
+        said = " ".join(re.findall(r"<closing_text>(.*?)</closing_text>", turn, re.DOTALL))
+        fields = f"<request>Asked {digest(asked)}</request><completed>Said {digest(said)}</completed>"
+        if n in wanted:
+            told.append(f'<summary turn="{n}">{fields}</summary>')
     return "\\n".join(told) or "<nothing/>"
 '''
 
@@ -54,8 +55,8 @@ class ScriptedAgent:
     def digest(self, batch: base.Batch) -> base.Reply:
         text = prompts.render(batch)
         time.sleep(self._thinks * (len(text) % 7) / 6)
-        observations, summary = replies.read(answer(text), batch)
-        return base.Reply(observations, summary, base.Usage(100, 10, 0.001))
+        observations, summaries = replies.read(answer(text), batch)
+        return base.Reply(observations, summaries, base.Usage(100, 10, 0.001))
 
     def close(self) -> None:
         """Nothing runs."""

@@ -6,7 +6,7 @@ by anyone, at any time, and no conversation grows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Protocol
 
@@ -38,16 +38,35 @@ class ToolUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn, or a part of one, as an agent sees it."""
+
+    number: int  # in its session; what the summary of it is called by
+    prompts: tuple[str, ...]  # what the human asked in it, in order; empty where unknown
+    tool_uses: tuple[ToolUse, ...]
+    closing_text: str = ""  # the assistant's last words in it
+    summary: str = ""  # what the agent made of it before it went on; empty where it has not
+    wants_summary: bool = True  # not while it goes on, nor with tool uses that are left for the next batch
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
-    """One request to an agent: tool uses of one turn and, with the last ones, the call for a summary."""
+    """One request to an agent: turns of one session in their order, each that is over with the call for a summary."""
 
     project: str  # the project's folder
-    prompts: tuple[str, ...]  # what the human asked in this turn, in order; empty where unknown
-    tool_uses: tuple[ToolUse, ...]
-    closing_text: str = ""  # the assistant's last words in this turn
-    previous_summary: str = ""  # of the turn before in the same session
-    earlier_titles: tuple[str, ...] = ()  # observations already kept of this very turn
-    wants_summary: bool = True
+    turns: tuple[Turn, ...]
+    previous_summary: str = ""  # of the turn before the first of these
+    earlier_titles: tuple[str, ...] = ()  # observations already kept of these very turns
+
+    @property
+    def tool_uses(self) -> tuple[ToolUse, ...]:
+        """All tool uses; their places, counted from 1, are the numbers that an agent knows them by."""
+        return tuple(use for turn in self.turns for use in turn.tool_uses)
+
+    @property
+    def wanted(self) -> tuple[int, ...]:
+        """The numbers of the turns that a summary is wanted of."""
+        return tuple(turn.number for turn in self.turns if turn.wants_summary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +79,8 @@ class Observation:
     narrative: str = ""
     facts: tuple[str, ...] = ()
     concepts: tuple[str, ...] = ()
-    tool_use_ids: tuple[str, ...] = ()  # the tool uses it rests on; empty: the whole batch
+    tool_use_ids: tuple[str, ...] = ()  # the tool uses it rests on; empty: all of its turn, or of the batch
+    turn: int | None = None  # the turn that it is of, where no tool use tells that
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +111,12 @@ class Usage:
 class Reply:
     """An agent's answer to one batch.
 
-    `summary` is None where none was asked for, and where the answer broke off before it but holds observations:
-    those are kept, and the summary is asked for again, in a batch of its own without tool uses.
+    `summaries`, by the numbers of their turns, may lack some that were wanted, where there is anything else of use:
+    that is kept, and what is missing is asked for again.
     """
 
     observations: tuple[Observation, ...]
-    summary: Summary | None
+    summaries: dict[int, Summary] = field(default_factory=dict)
     usage: Usage = Usage()
 
 
@@ -124,7 +144,7 @@ class AgentError(ClaudeMemError):
 
 
 class Agent(Protocol):
-    """Turns a batch into observations and a summary. Called from worker threads, two at most."""
+    """Turns a batch into observations and summaries. Called from worker threads, two at most."""
 
     name: str  # stored with what it wrote: "claude", "extractive"
 

@@ -83,11 +83,11 @@ class ClaudeAgent:
         """Answer one batch, in an event loop of its own; blocks until answered."""
         answer = self._answer(prompts.render(batch))
         try:
-            observations, summary = replies.read(answer.text, batch)
+            observations, summaries = replies.read(answer.text, batch)
         except AgentError as error:
             error.usage = answer.usage
             raise
-        return Reply(observations, summary, answer.usage)
+        return Reply(observations, summaries, answer.usage)
 
     def close(self) -> None:
         """End every running `digest`, which then raises, and wait until their processes are gone."""

@@ -6,10 +6,11 @@ bounded, so that fifty long excerpts do not make one request that no model takes
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from watcher.agent.base import Batch, ObservationType, ToolUse
+from watcher.agent.base import Batch, ObservationType, ToolUse, Turn
 
 CONCEPTS = (
     "how-it-works",
@@ -52,10 +53,12 @@ Answer with these blocks only, without a word around them. Any number of:
   <tool_uses>the numbers n of the tool uses it rests on, such as 2, 5</tool_uses>
 </observation>
 
-When asked for a summary, exactly one, after the observations and about the whole turn. All six fields, each \
-one to four plain sentences, empty where there is nothing to say:
+One that rests on words alone names their turn: <observation turn="its number n">.
 
-<summary>
+When asked for summaries, exactly one of each turn that is named, after the observations and about all of that \
+turn. All six fields, each one to four plain sentences, empty where there is nothing to say:
+
+<summary turn="its number n">
   <request>what the user wanted</request>
   <investigated>what was looked at</investigated>
   <learned>what is known now that was not before</learned>
@@ -67,8 +70,9 @@ one to four plain sentences, empty where there is nothing to say:
 When no summary is asked for and nothing is worth an observation, answer <nothing/>.
 """
 
-_WITH_SUMMARY = "The turn is over. Write its observations, then exactly one <summary>."
-_WITHOUT_SUMMARY = "The turn goes on. Write observations only, no <summary>; or <nothing/>."
+_GOES_ON = "Turn {} goes on: no summary of it yet."
+_WITH_SUMMARIES = "Write the observations, then exactly one <summary> of each turn that is over: {}."
+_WITHOUT_SUMMARY = "Write observations only, no <summary>; or <nothing/>."
 
 _PROMPT_CHARS = 6_000  # each, of at most the last _PROMPTS
 _PROMPTS = 5
@@ -83,22 +87,37 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 def render(batch: Batch) -> str:
     """Return the user message for one batch."""
     limit = _fair_limit([len(text) for use in batch.tool_uses for text in (use.input, use.output)])
+    numbers = itertools.count(1)
     recording = [
         _element("project", batch.project),
-        *(_element("prompt", _cut(prompt, _PROMPT_CHARS)) for prompt in batch.prompts[-_PROMPTS:]),
         _element("previous_summary", _cut(batch.previous_summary, _TEXT_CHARS)),
         _wrapped("already_observed", [_element("title", t) for t in batch.earlier_titles[-_TITLES:]]),
-        *(_tool_use(n, use, limit) for n, use in enumerate(batch.tool_uses, start=1)),
-        _element("closing_text", _cut(batch.closing_text, _TEXT_CHARS)),
+        *(_turn(turn, numbers, limit) for turn in batch.turns),
     ]
-    ask = _WITH_SUMMARY if batch.wants_summary else _WITHOUT_SUMMARY
-    return f"{_wrapped('turn', recording)}\n\n{ask}"
+    return f"{_wrapped('recording', recording)}\n\n{_ask(batch)}"
+
+
+def _ask(batch: Batch) -> str:
+    """Say what is to be written."""
+    parts = [_GOES_ON.format(turn.number) for turn in batch.turns if not turn.wants_summary]
+    wanted = ", ".join(map(str, batch.wanted))
+    return " ".join([*parts, _WITH_SUMMARIES.format(wanted) if wanted else _WITHOUT_SUMMARY])
 
 
 def escape(text: str) -> str:
     """Return observed text such that it can stand inside an element."""
     clean = _UNPRINTABLE.sub("", text)
     return clean.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _turn(turn: Turn, numbers: Iterator[int], limit: int) -> str:
+    parts = [
+        *(_element("prompt", _cut(prompt, _PROMPT_CHARS)) for prompt in turn.prompts[-_PROMPTS:]),
+        _element("previous_summary", _cut(turn.summary, _TEXT_CHARS)),
+        *(_tool_use(next(numbers), use, limit) for use in turn.tool_uses),
+        _element("closing_text", _cut(turn.closing_text, _TEXT_CHARS)),
+    ]
+    return _wrapped("turn", parts, f' n="{turn.number}"')
 
 
 def _tool_use(n: int, use: ToolUse, limit: int) -> str:

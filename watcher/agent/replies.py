@@ -8,7 +8,7 @@ narrative may well talk about `<summary>`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 
 from watcher.agent import faults
@@ -50,6 +50,7 @@ _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|#39|#34|#x27|#x22);", re.IGNORECASE)
 _ENTITIES = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'", "#39": "'", "#34": '"'}
 _ENTITIES |= {"#x27": "'", "#x22": '"'}
+_TURN = re.compile(r"\bturn\s*=\s*[\"']?\s*(\d+)", re.IGNORECASE)
 _BULLET = re.compile(r"\s*(?:[-*•+]|\d{1,2}[.)])\s+")
 _EMPTY_WORDS = {"none", "n/a", "na", "nothing", "-", "–", "—", "null", "empty"}
 _TYPES = {"fix": "bugfix", "bug": "bugfix", "featureadd": "feature", "docs": "change", "finding": "discovery"}
@@ -69,35 +70,29 @@ class _Block:
         return self.texts.get(name, [""])[0]
 
 
-def read(text: str, batch: Batch) -> tuple[tuple[Observation, ...], Summary | None]:
-    """Return an answer's observations and, where the batch wants one, its summary.
+def read(text: str, batch: Batch) -> tuple[tuple[Observation, ...], dict[int, Summary]]:
+    """Return an answer's observations and, by the numbers of their turns, the summaries that the batch wants.
 
     Of half an answer, what is there counts: whole observations, one that was cut behind its title, a summary of
-    which one field was begun. Observations without the summary that was wanted are kept too, and the summary is None:
-    they are paid for, and a model that never writes one would otherwise be asked the same again until all is lost.
-    But they have to be of something: the batch without tool uses, in which the summary is then asked for alone, has
-    to bring it, or the asking would have no end.
+    which one field was begun. Observations without all the summaries that were wanted are kept too: they are paid
+    for, and a model that never writes one would otherwise be asked the same again until all is lost. But they have
+    to be of something: a batch without tool uses has to bring a summary, or the asking would have no end.
 
     Raises:
-        AgentError: `unreadable`; a summary was wanted and neither it nor such observations are there, or nothing
+        AgentError: `unreadable`; summaries were wanted and neither one nor such observations are there, or nothing
             is there but prose.
     """
     text = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text to whoever stores it
     blocks = list(_blocks(text))
     observations = [_observation(block, batch) for block in blocks if block.name == "observation"]
     kept = tuple(one for one in observations if one)[:_OBSERVATIONS]
-    if not batch.wants_summary:
-        # A summary nobody asked for would be one of half a turn.
+    if not batch.wanted:
         if not blocks and not _NOTHING.search(text):
             raise faults.unreadable("it is empty" if not text.strip() else "no <observation> in it")
-        return kept, None
-    summaries = [_summary(block) for block in blocks if block.name == "summary"]
-    # Where there are two, the fuller one; the later one of two that are alike.
-    summary = max(reversed(summaries), key=_filled, default=Summary())
-    if summary:
-        return kept, summary
-    if kept and batch.tool_uses:
-        return kept, None
+        return kept, {}
+    summaries = _summaries([block for block in blocks if block.name == "summary"], batch)
+    if summaries or (kept and batch.tool_uses):
+        return kept, summaries
     raise faults.unreadable("it is empty" if not text.strip() else "no <summary> in it")
 
 
@@ -174,7 +169,33 @@ def _observation(block: _Block, batch: Batch) -> Observation | None:
         facts=tuple(_bounded(fact, _FACT) for fact in facts)[:_FACTS],
         concepts=_concepts(block),
         tool_use_ids=_tool_use_ids(" ".join(block.texts.get("tool_uses", [])), batch),
+        turn=_turn(block, [turn.number for turn in batch.turns]),
     )
+
+
+def _summaries(blocks: Iterable[_Block], batch: Batch) -> dict[int, Summary]:
+    """Say which summary is whose: by the number it carries, else by its place; one alone is of the last turn."""
+    numbered: dict[int, list[Summary]] = {}
+    others: list[Summary] = []
+    for block in blocks:
+        if summary := _summary(block):
+            number = _turn(block, [turn.number for turn in batch.turns])
+            others.append(summary) if number is None else numbered.setdefault(number, []).append(summary)
+    # One nobody asked for would be of a turn that goes on.
+    found = {number: _fullest(summaries) for number, summaries in numbered.items() if number in batch.wanted}
+    missing = [number for number in batch.wanted if number not in found]
+    if others and len(others) == len(missing):
+        found |= dict(zip(missing, others, strict=True))
+    elif others and batch.wanted[-1] in missing:
+        found[batch.wanted[-1]] = _fullest(others)
+    return found
+
+
+def _turn(block: _Block, numbers: Iterable[int]) -> int | None:
+    """Return the turn that a block says it is of, where it is one of these."""
+    named = _TURN.search(block.attributes)
+    # A model may write any number, one of more digits than Python reads too.
+    return next((number for number in numbers if named and str(number) == named[1]), None)
 
 
 def _summary(block: _Block) -> Summary:
@@ -186,8 +207,9 @@ def _summary(block: _Block) -> Summary:
     return Summary(**values)
 
 
-def _filled(summary: Summary) -> int:
-    return sum(bool(getattr(summary, name)) for name in _FIELDS["summary"])
+def _fullest(summaries: list[Summary]) -> Summary:
+    """Return the one that says most; the later one of two that are alike."""
+    return max(reversed(summaries), key=lambda one: sum(bool(getattr(one, name)) for name in _FIELDS["summary"]))
 
 
 def _items(block: _Block, container: str, item: str) -> Iterator[str]:
@@ -218,11 +240,12 @@ def _concepts(block: _Block) -> tuple[str, ...]:
 
 def _tool_use_ids(text: str, batch: Batch) -> tuple[str, ...]:
     """Return the ids for numbers such as "1, 3-5"; a number that was never given out means nothing."""
+    uses = batch.tool_uses
     numbers: dict[int, None] = {}
     for first, last in re.findall(r"(\d{1,6})(?:\s*[-–]\s*(\d{1,6}))?", text):
         # Clamped before it is counted out: a model may write any number.
-        numbers |= dict.fromkeys(range(int(first), min(int(last or first), len(batch.tool_uses)) + 1))
-    return tuple(batch.tool_uses[n - 1].tool_use_id for n in numbers if 1 <= n <= len(batch.tool_uses))
+        numbers |= dict.fromkeys(range(int(first), min(int(last or first), len(uses)) + 1))
+    return tuple(uses[n - 1].tool_use_id for n in numbers if 1 <= n <= len(uses))
 
 
 def _plain(raw: str) -> str:

@@ -102,7 +102,7 @@ def _built(kind: Any, said: Any) -> Any:
         kinds = arguments[:1] * len(said) if arguments[1:] == (Ellipsis,) else arguments
         return tuple(_built(one, part) for one, part in zip(kinds, said, strict=True))
     if origin is dict:
-        return {name: _built(arguments[1], part) for name, part in said.items()}
+        return {arguments[0](name): _built(arguments[1], part) for name, part in said.items()}  # JSON's are texts
     if issubclass(kind, Enum | Path):
         return kind(said)
     if not isinstance(said, (int, float) if kind is float else kind) or kind not in (str, int, float, bool):

@@ -12,6 +12,8 @@ from watcher.memory.database import insert, iso
 from watcher.memory.models import Observation, SdkSession, SessionSummary, SummarySource, ToolUse, ToolUseStatus
 from watcher.memory.turns import Turn
 
+MISSING = "unreadable: the answer lacks the summary of this turn"  # what is kept as the error then
+
 
 @dataclass(frozen=True, slots=True)
 class SummaryFields:
@@ -35,6 +37,7 @@ class SummaryFields:
 class ObservationFields:
     """One observation as it is to be stored."""
 
+    prompt_number: int  # of its turn
     type: str
     title: str
     subtitle: str
@@ -55,9 +58,15 @@ class Retried:
     summaries: int
 
 
-def put_provisional(connection: Connection, turn: Turn, summary: SummaryFields, *, agent: str, now: int) -> bool:
-    """Store a provisional summary, unless the agent's knows the same closing words; say whether it was stored."""
-    return _put_summary(connection, turn, summary, SummarySource.PROVISIONAL, agent, now) > 0
+def put_provisional(
+    connection: Connection, turn: Turn, summary: SummaryFields, *, is_brief: bool = False, agent: str, now: int
+) -> bool:
+    """Store a provisional summary, unless the agent's knows the same closing words; say whether it was stored.
+
+    One that `is_brief` does not wait for the agent's.
+    """
+    source = SummarySource.BRIEF if is_brief else SummarySource.PROVISIONAL
+    return _put_summary(connection, turn, summary, source, agent, now) > 0
 
 
 def put_agent_summary(connection: Connection, turn: Turn, summary: SummaryFields, *, agent: str, now: int) -> None:
@@ -66,15 +75,14 @@ def put_agent_summary(connection: Connection, turn: Turn, summary: SummaryFields
 
 
 def put_observations(
-    connection: Connection, turn: Turn, observations: Iterable[ObservationFields], *, agent: str
+    connection: Connection, session_id: str, project: str, observations: Iterable[ObservationFields], *, agent: str
 ) -> int:
     """Store observations, each content once a session; return how many were new."""
     rows = [
         {
             **_without_time(observation),
-            "session_id": turn.session_id,
-            "project": turn.project,
-            "prompt_number": turn.number,
+            "session_id": session_id,
+            "project": project,
             "agent": agent,
             "content_hash": _content_hash(observation),
             "created_at": iso(observation.at),
@@ -85,10 +93,8 @@ def put_observations(
     if not rows:
         return 0
     stored = connection.execute(insert(Observation).on_conflict_do_nothing(), rows).rowcount
-    count = select(func.count()).where(Observation.session_id == turn.session_id).scalar_subquery()
-    connection.execute(
-        update(SdkSession).where(SdkSession.session_id == turn.session_id).values(observation_count=count)
-    )
+    count = select(func.count()).where(Observation.session_id == session_id).scalar_subquery()
+    connection.execute(update(SdkSession).where(SdkSession.session_id == session_id).values(observation_count=count))
     return stored
 
 
@@ -102,19 +108,38 @@ def mark_observed(connection: Connection, tool_use_ids: Sequence[str]) -> None:
 
 
 def count_failure(
-    connection: Connection, turn: Turn, tool_use_ids: Sequence[str], *, error: str, counts: bool, max_attempts: int
+    connection: Connection,
+    session_id: str,
+    tool_use_ids: Sequence[str],
+    *,
+    turns: Sequence[int],
+    wanted: Sequence[int],
+    error: str,
+    counts: bool,
+    max_attempts: int,
 ) -> None:
-    """Keep what went wrong and, where the try `counts`, count it.
+    """Keep what went wrong with a batch and, where the try `counts`, count it.
 
-    After the last try a batch's tool uses are failed, and its turn's provisional summary stands.
+    After the last try a batch's tool uses are failed, and the provisional summaries of its turns stand. `turns` are
+    the numbers of all of them, `wanted` those of which it was to bring a summary.
     """
     tries = 1 if counts else 0
     these = update(ToolUse).where(ToolUse.tool_use_id.in_(tool_use_ids))
     connection.execute(these.values(attempts=ToolUse.attempts + tries))
     connection.execute(these.where(ToolUse.attempts >= max_attempts).values(status=ToolUseStatus.FAILED))
+    _count_tries(connection, session_id, turns, error, 0)
+    _count_tries(connection, session_id, wanted, error, tries)
+
+
+def count_missing(connection: Connection, session_id: str, wanted: Sequence[int]) -> None:
+    """Count a try at summaries that an answer did not bring, though it was of use otherwise."""
+    _count_tries(connection, session_id, wanted, MISSING, 1)
+
+
+def _count_tries(connection: Connection, session_id: str, turns: Sequence[int], error: str, tries: int) -> None:
     connection.execute(
         update(SessionSummary)
-        .where(SessionSummary.session_id == turn.session_id, SessionSummary.prompt_number == turn.number)
+        .where(SessionSummary.session_id == session_id, SessionSummary.prompt_number.in_(turns))
         .values(attempts=SessionSummary.attempts + tries, last_error=error)
     )
 
@@ -176,7 +201,7 @@ def _put_summary(
         may_replace: ColumnElement[bool] = SessionSummary.closing_at_epoch <= turn.closing_at
     else:
         is_newer = SessionSummary.closing_at_epoch < turn.closing_at
-        may_replace = (SessionSummary.source == SummarySource.PROVISIONAL) | is_newer
+        may_replace = (SessionSummary.source != SummarySource.AGENT) | is_newer
     connection.execute(
         # A prompt typed mid-turn may have come in after the turn was summarised under the one before.
         delete(SessionSummary).where(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from watcher.memory.database import iso, least
-from watcher.memory.models import Flag, FlagKind, SdkSession, SessionStatus, SessionSummary
+from watcher.memory.models import Delivery, Flag, FlagKind, SdkSession, SessionStatus, SessionSummary
 
 # Why a session was ended that no hook said was over: judged by its silence, and so perhaps wrongly.
 IDLE = "idle"
@@ -61,6 +61,15 @@ def active(connection: Connection) -> list[Session]:
         .order_by(SdkSession.last_activity_at_epoch, SdkSession.id)
     )
     return [_session(row) for row in rows]
+
+
+def last_start(connection: Connection, project: str, *, but: str) -> int:
+    """Return when (epoch) another session of a project than this one began or was resumed last; 0 where none was."""
+    begun = select(func.max(SdkSession.started_at_epoch)).where(
+        SdkSession.project == project, SdkSession.session_id != but
+    )
+    told = select(func.max(Delivery.delivered_at_epoch)).where(Delivery.project == project, Delivery.session_id != but)
+    return max(connection.scalar(begun) or 0, connection.scalar(told) or 0)
 
 
 def orphans(connection: Connection, before: int) -> list[Session]:

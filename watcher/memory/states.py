@@ -27,6 +27,7 @@ class SummarySource(StrEnum):
     """Who wrote a summary."""
 
     PROVISIONAL = "provisional"  # the extractive one, until the agent's takes its place
+    BRIEF = "brief"  # the extractive one of a few words alone: it stands, unless the agent is asked anyway
     AGENT = "agent"
 
 

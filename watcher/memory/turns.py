@@ -40,6 +40,7 @@ class Turn:
     is_over: bool
     last_at: int  # epoch of the last thing known of it
     pending: int  # tool uses that wait for the agent
+    tries: int  # the most that were made in vain at one of those
     summary_source: str | None  # None: no summary yet
     summary_closing_at: int
     attempts: int  # that the agent made at its summary in vain
@@ -53,6 +54,16 @@ class Turn:
     def has_last_word(self) -> bool:
         """The agent has summarised it, and nothing was said since."""
         return self.summary_source == SummarySource.AGENT and self.closing_at <= self.summary_closing_at
+
+    @property
+    def is_brief(self) -> bool:
+        """Its summary is of a few words alone, and nobody asks the agent for another."""
+        return self.summary_source == SummarySource.BRIEF
+
+    @property
+    def words(self) -> int:
+        """How much was said in it: bytes, as a few characters may say much in some scripts."""
+        return sum(len(text.encode()) for text in (*self.prompts, self.closing_text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +113,10 @@ def turns(connection: Connection, session_id: str, *, is_ending: bool = False) -
 
 
 def sessions_with_work(connection: Connection, max_attempts: int) -> list[str]:
-    """Return the sessions in which a turn may await the agent, those that waited longest first."""
+    """Return the sessions in which a turn may await the agent, those that waited longest first.
+
+    A turn of a few words alone does not: it is shown to the agent when that is asked about another.
+    """
     waits = (
         select(ToolUse.session_id)
         .where(ToolUse.status == ToolUseStatus.PENDING)
@@ -213,44 +227,67 @@ def pending_tool_uses(connection: Connection, turn: Turn, limit: int) -> list[St
     return _tool_uses(connection, turn, ToolUse.status == ToolUseStatus.PENDING, limit=limit)
 
 
-def observation_titles(connection: Connection, turn: Turn) -> tuple[str, ...]:
-    """Return what was already observed of a turn."""
+def observation_titles(connection: Connection, first: Turn, last: Turn) -> tuple[str, ...]:
+    """Return what was already observed of some turns, from one to another."""
     return tuple(
         connection.scalars(
             select(Observation.title)
             .where(
-                Observation.session_id == turn.session_id,
-                Observation.prompt_number.between(turn.first_number, turn.number),
+                Observation.session_id == first.session_id,
+                Observation.prompt_number.between(first.first_number, last.number),
             )
             .order_by(Observation.id)
         )
     )
 
 
+def own_summary(connection: Connection, turn: Turn) -> str:
+    """Return what the agent made of this very turn before it went on, as text; empty where it has not."""
+    return _summary_text(
+        connection,
+        turn,
+        (SessionSummary.prompt_number == turn.number) & (SessionSummary.source == SummarySource.AGENT),
+    )
+
+
 def summary_before(connection: Connection, turn: Turn) -> str:
-    """Return what the agent is to go on from, as text: its own summary of this very turn, else of the one before."""
+    """Return what the turn before came to, as text."""
+    return _summary_text(connection, turn, SessionSummary.prompt_number < turn.first_number)
+
+
+def _summary_text(connection: Connection, turn: Turn, chosen: ColumnElement[bool]) -> str:
     text = connection.scalar(
         select(SessionSummary.summary_text)
-        .where(
-            SessionSummary.session_id == turn.session_id,
-            (SessionSummary.prompt_number < turn.first_number)
-            | ((SessionSummary.prompt_number == turn.number) & (SessionSummary.source == SummarySource.AGENT)),
-        )
+        .where(SessionSummary.session_id == turn.session_id, chosen)
         .order_by(SessionSummary.prompt_number.desc())
         .limit(1)
     )
     return text or ""
 
 
-def _work(connection: Connection, session_id: str) -> dict[int, tuple[int, int]]:
-    """Return, by prompt number, how many tool uses are pending and when the last one was begun."""
-    pending = func.count().filter(ToolUse.status == ToolUseStatus.PENDING)
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What was done under one prompt."""
+
+    pending: int
+    tries: int
+    last_at: int
+
+
+def _work(connection: Connection, session_id: str) -> dict[int, _Work]:
+    """Return what was done, by prompt number."""
+    is_pending = ToolUse.status == ToolUseStatus.PENDING
     rows = connection.execute(
-        select(ToolUse.prompt_number, pending, func.max(ToolUse.created_at_epoch))
+        select(
+            ToolUse.prompt_number,
+            func.count().filter(is_pending),
+            func.coalesce(func.max(ToolUse.attempts).filter(is_pending), 0),
+            func.max(ToolUse.created_at_epoch),
+        )
         .where(ToolUse.session_id == session_id)
         .group_by(ToolUse.prompt_number)
     )
-    return {number: (waiting, last_at) for number, waiting, last_at in rows}
+    return {number: _Work(*counts) for number, *counts in rows}
 
 
 def _last_number(session_id: str, at: int) -> ScalarSelect[int]:
@@ -260,9 +297,8 @@ def _last_number(session_id: str, at: int) -> ScalarSelect[int]:
 
 
 def _turn_without_prompt(
-    session_id: str, project: str, work: tuple[int, int], summary: Row[tuple[object, ...]] | None, *, is_over: bool
+    session_id: str, project: str, work: _Work, summary: Row[tuple[object, ...]] | None, *, is_over: bool
 ) -> Turn:
-    pending, last_at = work
     return Turn(
         session_id=session_id,
         project=project,
@@ -272,8 +308,9 @@ def _turn_without_prompt(
         closing_text="",
         closing_at=0,
         is_over=is_over,
-        last_at=last_at,
-        pending=pending,
+        last_at=work.last_at,
+        pending=work.pending,
+        tries=work.tries,
         summary_source=summary.source if summary else None,
         summary_closing_at=0,
         attempts=summary.attempts if summary else 0,
@@ -283,7 +320,7 @@ def _turn_without_prompt(
 def _turn(
     project: str,
     prompts: Sequence[Row[tuple[object, ...]]],
-    work: dict[int, tuple[int, int]],
+    work: dict[int, _Work],
     summaries: dict[int, Row[tuple[object, ...]]],
     *,
     is_over: bool,
@@ -303,8 +340,9 @@ def _turn(
         closing_text=closing.closing_text,
         closing_at=closing.closing_at_epoch,
         is_over=is_over or last.ended_at_epoch is not None,
-        last_at=max([last.created_at_epoch, closing.closing_at_epoch, *(at for _, at in parts)]),
-        pending=sum(pending for pending, _ in parts),
+        last_at=max([last.created_at_epoch, closing.closing_at_epoch, *(part.last_at for part in parts)]),
+        pending=sum(part.pending for part in parts),
+        tries=max((part.tries for part in parts), default=0),
         summary_source=summary.source if summary else None,
         summary_closing_at=summary.closing_at_epoch if summary else 0,
         attempts=summary.attempts if summary else 0,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -19,11 +19,13 @@ from watcher.agent import base
 from watcher.agent.extractive import ExtractiveAgent
 from watcher.memory import conditions, outcomes, recollection, turns
 from watcher.memory.database import Database, DatabaseBusyError
+from watcher.memory.models import SummarySource
+from watcher.memory.turns import StoredToolUse, Turn
 from watcher.recall import context
+from watcher.service.batches import WORTH_ASKING, Batches, Part
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.settings import Settings
 
-BACKGROUND_QUIET = 30.0  # seconds without a new tool use before a summarised turn is summarised again for the last ones
 DATABASE_PAUSE = 1.0  # seconds before a locked database is tried again
 MAY_LIE_IN_THE_BATCH = {"crashed", "refused", "timeout", "unreadable"}  # kinds of AgentError
 
@@ -38,11 +40,23 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One batch, and the turn that it is of."""
+    """One batch, the turns that it is of, and the tool uses of each as they are stored."""
 
-    turn: turns.Turn
-    tool_uses: Sequence[turns.StoredToolUse]
+    parts: Sequence[Part]
+    tool_uses: Sequence[Sequence[StoredToolUse]]
     batch: base.Batch
+
+    @property
+    def session_id(self) -> str:
+        return self.parts[0].turn.session_id
+
+    @property
+    def project(self) -> str:
+        return self.parts[0].turn.project
+
+    @property
+    def tool_use_ids(self) -> list[str]:
+        return [use.tool_use_id for uses in self.tool_uses for use in uses]
 
 
 class Digest:
@@ -63,6 +77,13 @@ class Digest:
         self._listener = listener
         self._clock = clock
         self._provisional = ExtractiveAgent()
+        self._is_free = agent.name == ExtractiveAgent.name  # then there is nothing to save
+        self._batches = Batches(
+            size=settings.agent.batch_size,
+            quiet=0.0 if self._is_free else settings.agent.quiet,
+            max_attempts=settings.agent.max_attempts,
+            clock=clock,
+        )
         self._stopping = threading.Event()
 
     def summarise(self, connection: Connection, session_id: str, *, is_ending: bool = False) -> int:
@@ -72,20 +93,32 @@ class Digest:
         """
         stored = 0
         project = ""
+        unseen = 0  # bytes said in turns of a few words
         for turn in turns.turns(connection, session_id, is_ending=is_ending):
             if turn.lacks_summary:
-                batch = _batch(connection, turn, turns.tool_uses(connection, turn), wants_summary=True)
-                summary = self._provisional.digest(batch).summary or base.Summary()
+                uses = turns.tool_uses(connection, turn)
+                unseen += turn.words
+                is_asked = bool(uses) or turn.summary_source == SummarySource.AGENT or unseen >= WORTH_ASKING
+                is_brief = not is_asked and not self._is_free
+                summary = self._provisional.summary(_turn(turn, uses), turn.project)
                 stored += outcomes.put_provisional(
-                    connection, turn, _summary_fields(summary), agent=self._provisional.name, now=self._clock()
+                    connection,
+                    turn,
+                    _summary_fields(summary),
+                    is_brief=is_brief,
+                    agent=self._provisional.name,
+                    now=self._clock(),
                 )
                 project = turn.project
+                unseen = unseen if is_brief else 0
+            elif turn.is_brief:
+                unseen += turn.words
         if project:
             self._render(connection, project)
         return stored
 
     def ask_agent(self, session_id: str) -> Outcome:
-        """Have the agent digest one batch of a session, the oldest that is due. Blocks for as long as it thinks."""
+        """Have the agent digest one batch of a session, if one is due. Blocks for as long as it thinks."""
         with self._database.read() as connection:
             job = self._next_job(connection, session_id)
         if job is None:
@@ -107,12 +140,24 @@ class Digest:
         """Return the sessions for which the agent is to be asked, those that waited longest first."""
         found: list[str] = []
         with self._database.read() as connection:
-            for session_id in turns.sessions_with_work(connection, self._settings.agent.max_attempts):
+            for session_id, due_at in self._waiting(connection):
                 if len(found) == most:
                     break
-                if session_id not in but and self._next_job(connection, session_id) is not None:
+                if session_id not in but and due_at <= self._clock():
                     found.append(session_id)
         return found
+
+    def next_due_at(self) -> int | None:
+        """Return when (epoch) the agent is to be asked next, as things stand; None where nothing waits for it."""
+        with self._database.read() as connection:
+            return min((due_at for _, due_at in self._waiting(connection)), default=None)
+
+    def _waiting(self, connection: Connection) -> Iterator[tuple[str, int]]:
+        """Yield the sessions that wait for the agent, and from when on it is to be asked about them."""
+        for session_id in turns.sessions_with_work(connection, self._settings.agent.max_attempts):
+            due_at = self._batches.due_at(connection, session_id)
+            if due_at is not None:
+                yield session_id, due_at
 
     def stop(self) -> None:
         """Let no answer wait for a locked database any longer: the watcher ends."""
@@ -124,22 +169,21 @@ class Digest:
             conditions.put_off(connection, conditions.AGENT, until=self._clock() + round(seconds * 1000))
 
     def _next_job(self, connection: Connection, session_id: str) -> _Job | None:
-        size = self._settings.agent.batch_size
-        for turn in turns.turns(connection, session_id):
-            if self._is_due(turn):
-                pending = turns.pending_tool_uses(connection, turn, size)
-                is_last = turn.is_over and turn.pending <= size
-                return _Job(turn, pending, _batch(connection, turn, pending, wants_summary=is_last))
-        return None
-
-    def _is_due(self, turn: turns.Turn) -> bool:
-        """Say whether the agent is to be asked about a turn now."""
-        if not turn.is_over or turn.has_last_word:
-            # While it runs, or a background task of it still works: in whole batches, or once that falls silent.
-            is_quiet = turn.is_over and self._clock() - turn.last_at >= BACKGROUND_QUIET * 1000
-            return turn.pending > self._settings.agent.batch_size or (is_quiet and turn.pending > 0)
-        # The tries are those at one batch: as long as there are others, the turn is not given up.
-        return turn.pending > 0 or turn.attempts < self._settings.agent.max_attempts
+        parts = self._batches.next(connection, session_id)
+        if not parts:
+            return None
+        first, last = parts[0].turn, parts[-1].turn
+        uses = [turns.pending_tool_uses(connection, part.turn, part.tool_uses) for part in parts]
+        batch = base.Batch(
+            project=first.project,
+            turns=tuple(
+                _turn(part.turn, some, own=turns.own_summary(connection, part.turn), wants_summary=part.wants_summary)
+                for part, some in zip(parts, uses, strict=True)
+            ),
+            previous_summary=turns.summary_before(connection, first),
+            earlier_titles=turns.observation_titles(connection, first, last),
+        )
+        return _Job(parts, uses, batch)
 
     def _keep(self, job: _Job, reply: base.Reply) -> bool:
         """Store an answer, however long the database is locked: it was paid for. Say whether it is stored."""
@@ -156,31 +200,35 @@ class Digest:
         with self._database.write() as connection:
             new = outcomes.put_observations(
                 connection,
-                job.turn,
+                job.session_id,
+                job.project,
                 [_observation_fields(observation, job) for observation in reply.observations],
                 agent=self._agent.name,
             )
-            outcomes.mark_observed(connection, [use.tool_use_id for use in job.tool_uses])
-            if reply.summary is not None:
-                outcomes.put_agent_summary(
-                    connection,
-                    job.turn,
-                    _summary_fields(reply.summary),
-                    agent=self._agent.name,
-                    now=self._clock(),
-                )
+            outcomes.mark_observed(connection, job.tool_use_ids)
+            for part in job.parts:
+                if summary := reply.summaries.get(part.turn.number):
+                    outcomes.put_agent_summary(
+                        connection, part.turn, _summary_fields(summary), agent=self._agent.name, now=self._clock()
+                    )
+            missing = [number for number in job.batch.wanted if number not in reply.summaries]
+            outcomes.count_missing(connection, job.session_id, missing)
             _add_usage(connection, job, reply.usage)
             conditions.clear(connection, conditions.AGENT)
-            self._render(connection, job.turn.project)
-        summary = " and a summary" if reply.summary is not None else ""
-        self._tell(EventKind.OBSERVED, job.turn, f"{_plural(new, 'observation')}{summary} by {self._agent.name}")
+            self._render(connection, job.project)
+        told = [_plural(new, "observation", "observations")]
+        if reply.summaries:
+            told.append(_plural(len(reply.summaries), "summary", "summaries"))
+        self._tell(EventKind.OBSERVED, job, f"{' and '.join(told)} by {self._agent.name}")
 
     def _count_failure(self, job: _Job, error: base.AgentError) -> None:
         with self._database.write() as connection:
             outcomes.count_failure(
                 connection,
-                job.turn,
-                [use.tool_use_id for use in job.tool_uses],
+                job.session_id,
+                job.tool_use_ids,
+                turns=[turn.number for turn in job.batch.turns],
+                wanted=job.batch.wanted,
                 error=f"{error.kind}: {error}",
                 # Without a login, or with the API down, every try is in vain; that is not the batch's fault.
                 counts=error.kind in MAY_LIE_IN_THE_BATCH,
@@ -190,21 +238,20 @@ class Digest:
             text, moment = str(error), self._clock()
             conditions.put(connection, conditions.AGENT, error.kind, text, hint=error.hint, now=moment)
         hint = f" ({error.hint})" if error.hint else ""
-        self._tell(EventKind.TROUBLE, job.turn, f"agent {error.kind}: {error}{hint}")
+        self._tell(EventKind.TROUBLE, job, f"agent {error.kind}: {error}{hint}")
 
     def _render(self, connection: Connection, project: str) -> None:
         text = context.render(connection, project, self._settings.context)
         recollection.put_context(connection, project, text, now=self._clock())
 
-    def _tell(self, kind: EventKind, turn: turns.Turn, text: str) -> None:
-        self._listener(Event(kind, text, turn.session_id))
+    def _tell(self, kind: EventKind, job: _Job, text: str) -> None:
+        self._listener(Event(kind, text, job.session_id))
 
 
-def _batch(
-    connection: Connection, turn: turns.Turn, uses: Sequence[turns.StoredToolUse], *, wants_summary: bool
-) -> base.Batch:
-    return base.Batch(
-        project=turn.project,
+def _turn(turn: Turn, uses: Sequence[StoredToolUse], *, own: str = "", wants_summary: bool = True) -> base.Turn:
+    """Return a turn, or a part of it, as an agent is shown it."""
+    return base.Turn(
+        number=turn.number,
         prompts=turn.prompts,
         tool_uses=tuple(
             base.ToolUse(
@@ -219,8 +266,7 @@ def _batch(
             for use in uses
         ),
         closing_text=turn.closing_text if wants_summary else "",
-        previous_summary=turns.summary_before(connection, turn),
-        earlier_titles=turns.observation_titles(connection, turn),
+        summary=own,
         wants_summary=wants_summary,
     )
 
@@ -228,7 +274,7 @@ def _batch(
 def _add_usage(connection: Connection, job: _Job, usage: base.Usage) -> None:
     outcomes.add_usage(
         connection,
-        job.turn.session_id,
+        job.session_id,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cost_usd=usage.cost_usd,
@@ -247,10 +293,19 @@ def _summary_fields(summary: base.Summary) -> outcomes.SummaryFields:
 
 
 def _observation_fields(observation: base.Observation, job: _Job) -> outcomes.ObservationFields:
-    """Return an observation as it is stored; its files are those of its tool uses, not what a model says."""
+    """Return an observation as it is stored; its turn and files are those of its tool uses, not what a model says."""
     named = set(observation.tool_use_ids)
-    uses = [use for use in job.tool_uses if use.tool_use_id in named] or list(job.tool_uses)
+    own = [(part.turn, use) for part, some in zip(job.parts, job.tool_uses, strict=True) for use in some]
+    found = [(turn, use) for turn, use in own if use.tool_use_id in named]
+    if found:
+        turn = found[-1][0]
+    else:
+        said = next((part.turn for part in job.parts if part.turn.number == observation.turn), None)
+        found = [(turn, use) for turn, use in own if said is None or turn is said]
+        turn = said or job.parts[-1].turn
+    uses = [use for _, use in found]
     return outcomes.ObservationFields(
+        prompt_number=turn.number,
         type=observation.type,
         title=observation.title,
         subtitle=observation.subtitle,
@@ -260,7 +315,7 @@ def _observation_fields(observation: base.Observation, job: _Job) -> outcomes.Ob
         files_read=_unique(path for use in uses for path in use.files_read),
         files_modified=_unique(path for use in uses if not use.is_error for path in use.files_modified),
         tool_use_ids=tuple(use.tool_use_id for use in uses),
-        at=max((use.at for use in uses), default=job.turn.last_at),
+        at=max((use.at for use in uses), default=turn.last_at),
     )
 
 
@@ -268,5 +323,5 @@ def _unique(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(paths))
 
 
-def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _plural(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -166,7 +166,7 @@ class Watch:
         with self._database.read() as connection:
             if sessions.raised_flags(connection):
                 return False
-        return not self._reading and not self._asking and not self._digest.due()
+        return not self._reading and not self._asking and self._digest.next_due_at() is None
 
     def run(self) -> None:
         """Serve until asked to stop or, where wanted, until nothing has happened for long.
