@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from benchmarks import growth, homes
 from benchmarks.growth import Year
 from tests.rows import rows
+from watcher.agent import prompts
 from watcher.memory import recollection
 
 
@@ -86,11 +86,17 @@ def test_the_tables_sizes_are_those_of_the_file(year: Year) -> None:
 
 def test_what_a_model_would_be_asked_is_counted(year: Year) -> None:
     assert year.agent.requests == len(year.agent.sent) >= year.written.turns
+    assert min(year.agent.sent) > len(prompts.SYSTEM)
+
+
+def test_what_a_model_would_cost_is_worked_out(year: Year, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = growth.Counting()
+    counted.requests, counted.sent = 50_000, [8000, 12_000]
+    monkeypatch.setattr(year, "agent", counted)
+    monkeypatch.setattr(year, "percent", 50)
     (line,) = growth.on_paper(year)
-    sent = sum(year.agent.sent) / len(year.agent.sent)
-    millions = re.search(r"([\d.]+) million tokens in", line)
-    assert millions is not None
-    assert float(millions[1]) == pytest.approx(year.agent.requests * sent / 4 / 1e6, abs=0.5)
+    assert "50,000 requests, 274 a day in a whole year, of 10.0 kB" in line
+    assert "250 million tokens in and 70 million out a year, which at $1 and $5 a million is $600." in line
 
 
 def test_all_of_it_can_be_printed(year: Year) -> None:
