@@ -41,7 +41,7 @@ from watcher import system
 from watcher.agent import prompts
 from watcher.agent.base import Batch, Reply
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import recollection, sessions
+from watcher.memory import lookup, recollection, sessions
 from watcher.memory.database import Database
 from watcher.memory.models import FlagKind
 from watcher.recall import context
@@ -263,9 +263,9 @@ class Year:
 
     def contexts(self) -> Iterator[tuple[Project, str]]:
         """Return what the next session of each project reads."""
-        with self.database.read() as connection:
+        with lookup.opened(self.database.path) as connection:
             for project in self.projects:
-                yield project, recollection.context(connection, project.folder)
+                yield project, lookup.context(connection, project.folder)
 
     def is_kept(self, words: str) -> bool:
         """Say whether something that was said is in any summary."""
