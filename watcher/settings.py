@@ -24,6 +24,10 @@ class AgentSettings:
     name: str = "claude"  # or "extractive": no model, no network, no login
     model: str = "haiku"  # an alias or a full model name, as `claude --model` takes it
     batch_size: int = 50  # tool uses a request
+    # Bytes said without any tool use, by the human and in the closing words, since the agent was last shown what was
+    # said: with fewer, nothing is asked. A question and an answer of a paragraph are no news; a page in which something
+    # was decided is, and so are ten such questions. 0: it is asked about every turn.
+    worth_asking: int = 1_000
     quiet: float = 20.0  # seconds without news of a session before its turns that are over make one request
     timeout: float = 120.0  # seconds a request may take in all
     max_attempts: int = 5  # tries at one batch before its tool uses count as failed

@@ -18,12 +18,13 @@ from watcher.agent.base import AgentError, Batch, Observation, ObservationType, 
 from watcher.memory import figures, outcomes, turns
 from watcher.memory.database import Database, driver, iso
 from watcher.memory.models import FlagKind
-from watcher.service.batches import TURNS_AT_ONCE, WORTH_ASKING
+from watcher.service.batches import TURNS_AT_ONCE
 from watcher.service.digest import Outcome
 from watcher.service.watch import Watch
-from watcher.settings import Settings
+from watcher.settings import AgentSettings, Settings
 
 QUIET = 20_000  # milliseconds, the default
+WORTH_ASKING = AgentSettings().worth_asking
 OTHER = "22222222-2222-4222-8222-222222222222"
 
 

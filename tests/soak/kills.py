@@ -61,6 +61,7 @@ ROOMS = (
 SETTINGS = {
     "agent": "claude",
     "agent_quiet": 0,
+    "agent_worth_asking": 0,  # a few words ride along with whatever is asked next, which a kill may put off
     "agent_retry_pause": 0.05,
     "agent_max_attempts": 1000,
     "watch_scan_interval": 0.1,

@@ -21,11 +21,6 @@ BACKGROUND_QUIET = 30.0  # seconds without a new tool use before a summarised tu
 TURNS_AT_ONCE = 15  # a summary of each must fit into one answer
 TOGETHER = 2  # tries at what is asked about with others; then alone, so that one bad turn does not spoil them all
 
-# Bytes said without any tool use, by the human and in the closing words, since the agent was last shown what was said:
-# with fewer, nothing is asked. A question and an answer of a paragraph are no news; a page in which something was
-# decided is, and so are ten such questions.
-WORTH_ASKING = 1_000
-
 
 @dataclass(frozen=True, slots=True)
 class Part:

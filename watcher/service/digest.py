@@ -22,7 +22,7 @@ from watcher.memory.database import Database, DatabaseBusyError
 from watcher.memory.models import SummarySource
 from watcher.memory.turns import StoredToolUse, Turn
 from watcher.recall import context
-from watcher.service.batches import WORTH_ASKING, Batches, Part
+from watcher.service.batches import Batches, Part
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.settings import Settings
 
@@ -94,11 +94,12 @@ class Digest:
         stored = 0
         project = ""
         unseen = 0  # bytes said in turns of a few words
+        worth = self._settings.agent.worth_asking
         for turn in turns.turns(connection, session_id, is_ending=is_ending):
             if turn.lacks_summary:
                 uses = turns.tool_uses(connection, turn)
                 unseen += turn.words
-                is_asked = bool(uses) or turn.summary_source == SummarySource.AGENT or unseen >= WORTH_ASKING
+                is_asked = bool(uses) or turn.summary_source == SummarySource.AGENT or unseen >= worth
                 is_brief = not is_asked and not self._is_free
                 summary = self._provisional.summary(_turn(turn, uses), turn.project)
                 stored += outcomes.put_provisional(
