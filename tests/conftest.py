@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def database(settings: Settings) -> Iterator[Database]:
     made = Database.create(settings.database)
     yield made
     made.close()
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C as ever: a shell that runs the suite in the background has it, and all it starts, ignore that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
