@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -45,42 +45,44 @@ TAKEN_IN = 'SELECT count(*), sum("offset") FROM checkpoints'
 def append_figures() -> Iterator[Figure]:
     """Measure from the write of a line with a tool use until its row is committed."""
     chance = random.Random(1)
-    medians, worst = [], []
+
+    def wait(world: _World) -> float:
+        time.sleep(chance.uniform(*PAUSES))
+        return world.from_line_to_row(chance.choice(world.sessions))
+
     with _open_sessions(are_at_work=True) as world:
-        for number in range(ROUNDS + 1):  # the first warms up
-            waits: list[float] = []
-            until = time.monotonic() + ROUND
-            while len(waits) < APPENDS and time.monotonic() < until:
-                time.sleep(chance.uniform(*PAUSES))
-                waits.append(1000 * world.from_line_to_row(chance.choice(world.sessions)))
-            progress(f"append: round {number} of {ROUNDS}, median {statistics.median(waits):.2f} ms")
-            if number:
-                medians.append(statistics.median(waits))
-                worst.append(percentile(waits, 0.99))
+        rounds = _rounds("append", APPENDS, lambda: wait(world))
         step = world.looks_told()
+    medians = tuple(statistics.median(waits) for waits in rounds)
+    worst = tuple(percentile(waits, 0.99) for waits in rounds)
     what = f"From an appended line to its committed row, {SESSIONS} sessions open"
-    yield Figure(f"{what}: median", step, tuple(medians), 2, "ms")
-    yield Figure(f"{what}: p99", step, tuple(worst), 20, "ms")
+    yield Figure(f"{what}: median", step, medians, 2, "ms")
+    yield Figure(f"{what}: p99", step, worst, 20, "ms")
 
 
 def stop_figures() -> Iterator[Figure]:
     """Measure from the raised flag until summary and context are readable, the transcript being complete."""
     chance = random.Random(1)
-    medians, worst = [], []
     with _open_sessions(are_at_work=False) as world:
-        for number in range(ROUNDS + 1):  # the first warms up
-            waits: list[float] = []
-            until = time.monotonic() + ROUND
-            while len(waits) < STOPS and time.monotonic() < until:
-                waits.append(1000 * world.from_flag_to_context(chance.choice(world.sessions)))
-            progress(f"stop: round {number} of {ROUNDS}, median {statistics.median(waits):.1f} ms")
-            if number:
-                medians.append(statistics.median(waits))
-                worst.append(max(waits))
+        rounds = _rounds("stop", STOPS, lambda: world.from_flag_to_context(chance.choice(world.sessions)))
         step = world.looks_told()
+    medians = tuple(statistics.median(waits) for waits in rounds)
     what = "From a raised Stop flag to a readable summary and context, transcript complete"
-    yield Figure(f"{what}: median", step, tuple(medians), 60, "ms")
-    yield Figure(f"{what}: longest of {STOPS}", step, tuple(worst), None, "ms")
+    yield Figure(f"{what}: median", step, medians, 60, "ms")
+    yield Figure(f"{what}: longest of {STOPS}", step, tuple(map(max, rounds)), None, "ms")
+
+
+def _rounds(name: str, most: int, wait: Callable[[], float]) -> list[list[float]]:
+    """Return the waits (ms) of each round, `most` in it at most; one before them warms up, and does not count."""
+    rounds = []
+    for number in range(ROUNDS + 1):
+        waits: list[float] = []
+        until = time.monotonic() + ROUND
+        while len(waits) < most and time.monotonic() < until:
+            waits.append(1000 * wait())
+        progress(f"{name}: round {number} of {ROUNDS}, median {statistics.median(waits):.2f} ms")
+        rounds.append(waits)
+    return rounds[1:]
 
 
 class _World:

@@ -412,7 +412,7 @@ def test_what_is_no_database_is_told_once(installed: Settings, environ: dict[str
 def test_a_database_that_another_process_keeps_for_itself(
     installed: Settings, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("watcher.memory.health.BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr("watcher.memory.lookup.SHORT_TIMEOUT", 0.05)
     with closing(sqlite3.connect(installed.database)) as holder:
         holder.execute("PRAGMA locking_mode = EXCLUSIVE")
         holder.execute("BEGIN EXCLUSIVE")

@@ -31,6 +31,16 @@ def test_a_turn_comes_in_with_its_checkpoint(recorder: Recorder) -> None:
     assert recorder.rows('SELECT "offset" FROM checkpoints') == [(recorder.transcript.stat().st_size,)]
 
 
+def test_a_session_is_told_where_it_runs_by_the_first_line_that_says_so(recorder: Recorder) -> None:
+    turn = lines.turn(0, 1)
+    recorder.write(turn.replace(b'"/home/dev/api"', b'""'))
+    recorder.ingest.take_in(recorder.transcript)
+    assert recorder.rows("SELECT project FROM sdk_sessions") == [("",)]
+    recorder.write(lines.turn(1000, 2), lines.turn(2000, 3).replace(b"/home/dev/api", b"/home/dev/other"))
+    recorder.ingest.take_in(recorder.transcript)
+    assert recorder.rows("SELECT project, cwd FROM sdk_sessions") == [("/home/dev/api", "/home/dev/api")]
+
+
 def test_nothing_new_is_nothing(recorder: Recorder) -> None:
     recorder.write(lines.turn(0, 1))
     recorder.ingest.take_in(recorder.transcript)

@@ -25,7 +25,7 @@ from watcher.memory.faults import (
     DatabaseError,
     DatabaseFullError,
     DatabaseReadOnlyError,
-    damaged,
+    check_there,
     of_driver,
     of_files,
 )
@@ -91,12 +91,7 @@ class Database:
         Raises:
             DatabaseError: there is none, or it cannot be used.
         """
-        with of_files(path):
-            size = path.stat().st_size if path.is_file() else None
-        if size is None:
-            raise DatabaseError(f"no memory yet: {path} does not exist", hint="claude-mem install")
-        if size == 0:
-            raise damaged(path, "the file is empty")
+        check_there(path)
         database = cls(path, busy_timeout)
         if not database.schema_is_ours():
             database.migrate()

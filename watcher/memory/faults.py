@@ -67,6 +67,20 @@ def damaged(path: Path, said: str) -> DatabaseError:
     return _fault(path, _DAMAGED, said)
 
 
+def check_there(path: Path) -> None:
+    """Make sure that there is a database to be opened.
+
+    Raises:
+        DatabaseError: there is none, or an empty file.
+    """
+    with of_files(path):
+        size = path.stat().st_size if path.is_file() else None
+    if size is None:
+        raise DatabaseError(f"no memory yet: {path} does not exist", hint="claude-mem install")
+    if size == 0:
+        raise damaged(path, "the file is empty")
+
+
 @contextmanager
 def of_driver(path: Path) -> Iterator[None]:
     """Turn the driver's complaints about the file itself into errors that say what to do."""

@@ -17,7 +17,6 @@ from watcher.memory.database import driver
 from watcher.memory.faults import of_driver
 from watcher.memory.models import BrokenLine, Delivery, Flag, ToolUse, ToolUseStatus, Watcher
 
-BUSY_TIMEOUT = 1.0  # seconds to wait for another process that keeps the whole database for itself
 _STEPS = 10_000  # of SQLite's machine between two looks at the clock
 
 
@@ -64,7 +63,7 @@ def opened(path: Path) -> Iterator[Connection]:
     Raises:
         DatabaseError: it is missing, damaged, locked, or may not be read.
     """
-    engine = create_engine("sqlite://", creator=lambda: lookup.connect(path, BUSY_TIMEOUT), poolclass=NullPool)
+    engine = create_engine("sqlite://", creator=lambda: lookup.connect(path, lookup.SHORT_TIMEOUT), poolclass=NullPool)
     with of_driver(path), engine.connect() as connection:
         yield connection
 

@@ -50,43 +50,14 @@ _LAST_NUMBER = select(func.max(UserPrompt.prompt_number)).where(UserPrompt.sessi
 _PROMPT_STARTS = (
     select(UserPrompt.created_at_epoch)
     .where(UserPrompt.session_id == bindparam("of_session"))
-    .order_by(UserPrompt.prompt_number)
+    .order_by(UserPrompt.created_at_epoch)
 )
 _KNOWN_PROMPTS = select(UserPrompt.uuid, UserPrompt.session_id, UserPrompt.prompt_number).where(
     among(UserPrompt.uuid, "uuids")
 )
 _KNOWN_TOOL_USES = select(ToolUse.tool_use_id).where(among(ToolUse.tool_use_id, "ids"))
-_INSERT_PROMPTS = Prepared(
-    insert(UserPrompt),
-    (
-        "uuid",
-        "session_id",
-        "prompt_number",
-        "prompt_text",
-        "continues_turn",
-        "created_at",
-        "created_at_epoch",
-    ),
-)
-_INSERT_TOOL_USES = Prepared(
-    insert(ToolUse),
-    (
-        "tool_use_id",
-        "session_id",
-        "prompt_number",
-        "agent_id",
-        "name",
-        "status",
-        "input",
-        "output",
-        "is_error",
-        "files_read",
-        "files_modified",
-        "created_at",
-        "created_at_epoch",
-        "finished_at_epoch",
-    ),
-)
+_INSERT_PROMPTS = Prepared(insert(UserPrompt))
+_INSERT_TOOL_USES = Prepared(insert(ToolUse))
 # A tool use that was given up for open when its session ended may get its result all the same.
 _SET_RESULTS = Prepared(
     update(ToolUse)
@@ -237,9 +208,10 @@ def take_in(connection: Connection, source: Source, records: Sequence[Record], *
         return Taken()
     # A title carries no time, and makes no session.
     begun_at = next((record.at for record in records if not isinstance(record, TitleRecord)), None)
-    if begun_at is not None:
-        _ensure_session(connection, source, begun_at)
     this = {"of_session": source.session_id}
+    known = connection.execute(_SESSION, this).one_or_none()
+    if begun_at is not None and (known is None or (source.cwd and not known.project)):
+        _make_session(connection, source, begun_at)
     number = connection.scalar(_LAST_NUMBER, this) or 0
     gathered = _Pass(
         source,
@@ -250,7 +222,7 @@ def take_in(connection: Connection, source: Source, records: Sequence[Record], *
     )
     if source.agent_id:
         # A subagent's work belongs to the prompt that its session had been given last.
-        starts = sorted(connection.scalars(_PROMPT_STARTS, this))
+        starts = connection.scalars(_PROMPT_STARTS, this).all()
         for record in records:
             gathered.number = bisect_right(starts, record.at)
             gathered.add(record)
@@ -267,15 +239,13 @@ def take_in(connection: Connection, source: Source, records: Sequence[Record], *
         _write_turns(connection, source.session_id, gathered.turns, now=now)
     if taken.prompts:
         _attribute_anew(connection, source.session_id)
-    _touch_session(connection, gathered, taken, now=now)
+    was_over = known is not None and known.status != SessionStatus.ACTIVE
+    _touch_session(connection, gathered, taken, was_over=was_over, now=now)
     return taken
 
 
-def _ensure_session(connection: Connection, source: Source, at: int) -> None:
-    """Make the session's row where no hook has, and say where it runs where no line has said so before."""
-    known = connection.execute(_SESSION, {"of_session": source.session_id}).one_or_none()
-    if known is not None and (known.project or not source.cwd):
-        return
+def _make_session(connection: Connection, source: Source, at: int) -> None:
+    """Make the session's row where no hook has, or say where it runs, as no line has said before."""
     values = {
         "session_id": source.session_id,
         "project": source.cwd,
@@ -365,7 +335,7 @@ def _write_turns(connection: Connection, session_id: str, turns: dict[int, _Turn
     _END_TURNS.run(connection, ended)
 
 
-def _touch_session(connection: Connection, gathered: _Pass, taken: Taken, *, now: int) -> None:
+def _touch_session(connection: Connection, gathered: _Pass, taken: Taken, *, was_over: bool, now: int) -> None:
     """Bring the session's row up to date; a new prompt after its end makes it active again."""
     values = {
         "of_session": gathered.source.session_id,
@@ -376,8 +346,7 @@ def _touch_session(connection: Connection, gathered: _Pass, taken: Taken, *, now
         "tool_uses": taken.tool_uses,
     }
     connection.execute(_TOUCH_SESSION, {**values, "new_title": gathered.title})
-    known = connection.execute(_SESSION, {"of_session": gathered.source.session_id}).one_or_none()
-    if known is None or known.status == SessionStatus.ACTIVE:
+    if not was_over:
         return
     goes_on = connection.execute(_GO_ON, {**values, "worked_at": gathered.last_at, "now": now}).rowcount
     # Nothing will end once more what is over: what came late must not wait for a result for ever.

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from watcher.memory import versions
-from watcher.memory.faults import DatabaseError, damaged, of_driver, of_files
+from watcher.memory.faults import DatabaseError, check_there, of_driver
 
 BUSY_TIMEOUT = 5.0  # seconds to wait for another process that keeps the whole database for itself
+SHORT_TIMEOUT = 1.0  # seconds to, where that it does is worth telling
 
 
 class WatcherRun(NamedTuple):
@@ -61,12 +62,7 @@ def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
         DatabaseError: there is none.
         sqlite3.Error: it cannot be opened.
     """
-    with of_files(path):
-        size = path.stat().st_size if path.is_file() else None
-    if size is None:
-        raise DatabaseError(f"no memory yet: {path} does not exist", hint="claude-mem install")
-    if size == 0:
-        raise damaged(path, "the file is empty")
+    check_there(path)
     uri = f"{path.as_uri()}?mode=ro"
     # A reader needs the files of the write-ahead log, and makes them; where it may not, nobody writes either.
     if not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():

@@ -7,7 +7,6 @@ and its rows go to the driver as tuples.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
@@ -17,28 +16,32 @@ from sqlalchemy.dialects import sqlite
 from watcher.memory.database import as_json
 
 _Row = Mapping[str, Any]
+_Compiled = tuple[str, Callable[[_Row], tuple[Any, ...]]]
 
 
 class Prepared:
     """A statement whose parameters are named by the rows that it is run for."""
 
-    def __init__(self, statement: Insert | Update | Delete, columns: Sequence[str] | None = None) -> None:
-        """`columns`: those that an insert is given; what is left out has its default."""
+    def __init__(self, statement: Insert | Update | Delete) -> None:
         self._statement = statement
-        self._columns = columns
+        self._compiled: _Compiled | None = None
 
     def run(self, connection: Connection, rows: Sequence[_Row]) -> int:
-        """Run it for all rows; return how many it changed."""
+        """Run it for all rows, which all have the same names; return how many it changed.
+
+        A column that the rows of an insert do not name has its default.
+        """
         if not rows:
             return 0
+        if self._compiled is None:
+            self._compiled = self._compile(list(rows[0]))
         text, values_of = self._compiled
         return connection.exec_driver_sql(text, [values_of(row) for row in rows]).rowcount
 
-    @cached_property
-    def _compiled(self) -> tuple[str, Callable[[_Row], tuple[Any, ...]]]:
+    def _compile(self, names_of_row: list[str]) -> _Compiled:
         """Return the text, and what makes a row's values as the driver wants them."""
         dialect = sqlite.dialect(paramstyle="qmark", json_serializer=as_json)
-        columns = None if self._columns is None else list(self._columns)
+        columns = names_of_row if isinstance(self._statement, Insert) else None
         compiled = self._statement.compile(dialect=dialect, column_keys=columns)
         names = compiled.positiontup or []
         binds = compiled.binds

@@ -22,8 +22,6 @@ from watcher.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-LOCK_WAIT = 1.0  # seconds to wait for another process that keeps the whole database for itself
-
 
 class State(StrEnum):
     """How a link is."""
@@ -78,7 +76,7 @@ class Case:
     def has_memory(self) -> bool:
         """Whether the database can be read, and holds the tables of this version."""
         try:
-            with lookup.opened(self.settings.database, LOCK_WAIT):
+            with lookup.opened(self.settings.database, lookup.SHORT_TIMEOUT):
                 return True
         except Exception:  # noqa: BLE001 - whatever it is, the checks of the database and the schema tell it
             return False
@@ -88,7 +86,7 @@ class Case:
         """The newest run of a watcher; None too where it cannot be read."""
         if not self.has_memory:
             return None
-        with lookup.opened(self.settings.database, LOCK_WAIT) as connection:
+        with lookup.opened(self.settings.database, lookup.SHORT_TIMEOUT) as connection:
             return lookup.last_run(connection)
 
     @cached_property
