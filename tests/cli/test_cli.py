@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import FIXTURES
 
-COMMANDS = ("install", "uninstall", "status", "context", "watch", "replay", "cleanup-sessions")
+COMMANDS = ("install", "uninstall", "status", "search", "context", "watch", "replay", "cleanup-sessions")
 
 
 def claude_mem(home: Path, *args: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -60,6 +60,11 @@ def test_version(tmp_path: Path) -> None:
     [
         (["status"], {}, 1, "Try: claude-mem install"),
         (["context"], {}, 1, "Try: claude-mem install"),
+        (["search", "word"], {}, 1, "Try: claude-mem install"),
+        (["search"], {}, 2, "nothing to look for"),
+        (["search", "word", "--limit", "0"], {}, 2, "greater than or equal to 1"),
+        (["search", "word", "--limit", "many"], {}, 2, "--limit"),
+        (["serch"], {}, 2, "Did you mean 'search'?"),
         (["watch", "--stop"], {}, 1, "Try: claude-mem install"),
         (["nonsense"], {}, 2, "No such command"),
         (["replay"], {}, 2, "Missing argument"),

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -16,9 +17,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
 
 from watcher import resources
-from watcher.memory import schema
+from watcher.memory import schema, search_index
 from watcher.memory.database import (
     DamagedError,
     Database,
@@ -58,9 +60,10 @@ def old_schema(path: Path, revision: str = "0001") -> Path:
 
 
 def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Return every row of every table that has some."""
+    """Return every row of every table that has some, but for what is made of the others: the search index."""
     with closing(sqlite3.connect(path)) as connection:
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        found = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = [name for name in found if not search_index.is_part(name)]
         rows = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in tables}
     return {name: found for name, found in rows.items() if found}
 
@@ -76,7 +79,8 @@ def test_pragmas(database: Database) -> None:
 
 
 def shape(path: Path) -> dict[str, object]:
-    """Return all that makes up a schema: columns with their defaults, keys, indexes, foreign keys, by table."""
+    """Return all that makes up a schema: columns with their defaults, keys, indexes, foreign keys, by table; views,
+    triggers, and how the search index is set up."""
     found: dict[str, object] = {}
     with closing(sqlite3.connect(path)) as connection:
         for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
@@ -88,7 +92,19 @@ def shape(path: Path) -> dict[str, object]:
         for name, table, sql in indexes:
             columns = connection.execute(f"PRAGMA index_xinfo('{name}')").fetchall()
             found[f"index {table} {name}"] = ([column[2] for column in columns], " ".join((sql or "").split()))
+        made = (
+            "SELECT type, name, sql FROM sqlite_master WHERE type IN ('view', 'trigger') OR sql LIKE 'CREATE VIRTUAL%'"
+        )
+        for kind, name, sql in connection.execute(made).fetchall():
+            found[f"{kind} {name}"] = " ".join(sql.split())
+        found["search index"] = connection.execute("SELECT * FROM search_index_config ORDER BY k").fetchall()
     return found
+
+
+def differences(connection: Connection) -> list[Any]:
+    """Return what Alembic finds different from the models, but for the search index, which they do not describe."""
+    named = {"include_name": lambda name, kind, _: not (kind == "table" and search_index.is_part(name))}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=named), Base.metadata))
 
 
 def test_a_new_database_is_what_the_migrations_make(database: Database, tmp_path: Path) -> None:
@@ -96,7 +112,7 @@ def test_a_new_database_is_what_the_migrations_make(database: Database, tmp_path
     with migrated.write() as connection:
         schema._migrate(connection, migrated.path)
     with migrated.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        assert differences(connection) == []
     migrated.close()
     assert shape(database.path) == shape(migrated.path)
 
@@ -105,6 +121,7 @@ def test_a_new_database_needs_no_alembic(tmp_path: Path) -> None:
     made = f"""
 import sys
 from pathlib import Path
+from typing import Any
 from watcher.memory.database import Database
 for _ in range(2):
     Database.create(Path({str(tmp_path / "home" / "data" / "claude-mem.db")!r})).close()
@@ -182,7 +199,7 @@ def test_an_older_schema_is_brought_up_with_all_that_is_in_it(tmp_path: Path, wa
     opened = getattr(Database, way)(path)
     assert opened.schema_is_ours()
     with opened.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        assert differences(connection) == []
     opened.close()
     after = dump(path)
     assert before.pop("alembic_version") != after.pop("alembic_version")

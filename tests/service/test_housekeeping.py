@@ -66,6 +66,21 @@ class House:
             return pages.pages(connection)
 
 
+def test_what_is_forgotten_is_not_left_in_the_search_index(settings: Settings, database: Database) -> None:
+    def words() -> bytes:
+        return b"".join(block for (block,) in house.rows("SELECT block FROM search_index_data"))
+
+    house = House(settings, database, max_age=10)
+    for session_id, days in (("oldest", 30), ("older", 12), ("young", 9)):
+        put_session(database, session_id, days)
+    assert b"oldest" in words()
+    house.keep()
+    assert house.sessions() == ["young"]
+    house.keep(is_idle=True)
+    assert b"oldest" not in words()
+    assert b"young" in words()
+
+
 def test_what_is_too_old_is_forgotten_and_told_in_one_event(settings: Settings, database: Database) -> None:
     house = House(settings, database, max_age=10)
     for session_id, days in (("a", 30), ("b", 12), ("c", 9)):

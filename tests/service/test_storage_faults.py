@@ -20,6 +20,7 @@ import pytest
 
 from tests.claude_cli import wait_until
 from tests.conftest import FIXTURES
+from tests.memory.test_search_index import DAMAGES as DAMAGED_INDEX
 from tests.rows import rows
 from tests.service.recorder import ScriptedAgent
 from tests.service.watcher_process import WatcherProcess
@@ -303,6 +304,24 @@ def test_a_running_watcher_meets_the_damage_and_goes_on(memory: Settings, watche
     assert watcher.is_alive()
     assert f"pid {watcher.pid}" in watcher.run("status").stdout
     assert watcher.end() == 0
+
+
+@pytest.mark.parametrize("kind", ["no structure", "a structure of nothing"])
+def test_a_running_watcher_makes_a_damaged_index_anew(memory: Settings, watcher: WatcherProcess, kind: str) -> None:
+    before = facts(memory)
+    watcher.start()
+    with closing(sqlite3.connect(memory.database, timeout=10)) as connection:
+        connection.execute(DAMAGED_INDEX[kind])
+        connection.commit()
+    new = "bbbbbbbb-0000-4000-8000-000000000000"
+    watcher.write(lines.turn(since_now(0), 50), session=new)
+    watcher.wait_for_rows(f"SELECT source FROM session_summaries WHERE session_id = '{new}'", [("agent",)])
+    assert "has a damaged search index" in watcher.output.read_text()
+    assert watcher.is_alive()
+    assert damaged(memory) == []
+    assert all(set(then) <= set(now) for then, now in zip(before, facts(memory), strict=True))
+    assert len(json.loads(watcher.run("search", "Please", "with", "care", "--json", "--limit", "99").stdout)) >= 24
+    assert json.loads(watcher.run("search", "Do", "number", "50", "--json").stdout)
 
 
 def test_a_watcher_in_the_background_mends_what_commands_complain_of(memory: Settings, watcher: WatcherProcess) -> None:

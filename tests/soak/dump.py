@@ -12,6 +12,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from watcher.memory import search_index
+
 Row = tuple[str, tuple[tuple[str, object], ...]]
 
 # Each with its reason; all that is not named here has to be the same.
@@ -59,7 +61,7 @@ def dump(path: Path, home: Path) -> Counter[Row]:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:
             without = LEFT_OUT.get(table, set())
-            if "*" in without or table.startswith("sqlite_"):
+            if "*" in without or table.startswith("sqlite_") or search_index.is_part(table):
                 continue
             for row in connection.execute(f'SELECT * FROM "{table}"'):
                 kept = {key: row[key] for key in row.keys() if key not in without and key != ROW_ID}  # noqa: SIM118

@@ -26,6 +26,7 @@ COMMANDS = {  # the module of each, in the order in which they are listed
     "install": "install",
     "status": "status",
     "doctor": "doctor",
+    "search": "search",
     "context": "context",
     "watch": "watch",
     "replay": "replay",

@@ -1,4 +1,4 @@
-"""Owns reading what was typed, where it needs no thought.
+"""Owns reading what was typed.
 
 typer has pydantic read every value, even that an option was not given, and importing pydantic takes longer than all
 the rest of most commands. What is not plainly right goes the way through typer, which also words what is wrong with it.
@@ -7,6 +7,7 @@ A typer that does not ask here makes commands slower, and changes nothing else.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,12 @@ def _lightly(params: list[Any]) -> list[Any]:
         if getattr(param, "_runtime_param", None) is None:
             param._runtime_param = _Reading()
     return params
+
+
+def folder(given: Path | None) -> str:
+    """Return a project's folder as the memory names it: this one where none is given."""
+    path = (given or Path.cwd()).expanduser().absolute()
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 class Command(TyperCommand):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from watcher.cli.arguments import folder
 from watcher.cli.style import say_json
 from watcher.errors import ClaudeMemError
 
@@ -28,14 +29,14 @@ def context(
     from watcher.recall.units import units
 
     settings = settings_room.load()
-    folder = str((project or Path.cwd()).expanduser().absolute())
+    where = folder(project)
     with lookup.opened(settings.database) as connection:
-        text = lookup.context(connection, folder)
+        text = lookup.context(connection, where)
         known = lookup.projects(connection)
     if as_json:
-        say_json({"project": folder, "text": text, "units": units(text)})
+        say_json({"project": where, "text": text, "units": units(text)})
     elif text:
         typer.echo(text)
     else:
         hint = f"claude-mem context --project {known[0]}" if known else "claude-mem status"
-        raise ClaudeMemError(f"nothing is remembered of {folder}", hint=hint)
+        raise ClaudeMemError(f"nothing is remembered of {where}", hint=hint)

@@ -48,6 +48,28 @@ def wrapped(head: str, text: str) -> list[str]:
     return lines or [head]
 
 
+def on_one_line(text: str) -> str:
+    """Return a text without its breaks, and without what would move a terminal's cursor."""
+    return "".join(character for character in " ".join(text.split()) if character.isprintable())
+
+
+def cell(text: str, width: int) -> str:
+    """Return a text on one line of so many columns: cut, or filled up with spaces."""
+    line = on_one_line(text)
+    if columns(line) > width:
+        while columns(line) >= width:
+            line = line[:-1]
+        line += "…"
+    return line + " " * (width - columns(line))
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "FW" else 1 for c in text)
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """Return a number with its noun."""
     return f"{number} {one if number == 1 else many or one + 's'}"

@@ -41,6 +41,9 @@ _DAMAGED = (
     "is damaged or no database",
     "claude-mem watch --background (it is put aside, and the memory rebuilt from the transcripts)",
 )
+# What FTS5 says of its own tables; no other constraint of ours is without a name. A watcher makes the index anew.
+_OF_INDEX = (sqlite3.SQLITE_CORRUPT_VTAB, sqlite3.SQLITE_CONSTRAINT)
+_INDEX = (DamagedError, "has a damaged search index", "claude-mem search --rebuild")
 _BY_RESULT = {
     sqlite3.SQLITE_BUSY: _BUSY,
     sqlite3.SQLITE_LOCKED: _BUSY,
@@ -94,8 +97,12 @@ def of_driver(path: Path) -> Iterator[None]:
         said = str(cause)
         if "no such table" in said:
             raise DatabaseError(f"{path} holds no memory: {said}", hint="claude-mem install") from error
+        if "no such module" in said:
+            hint = "install claude-mem with another Python, whose SQLite can search texts (FTS5)"
+            raise DatabaseError(f"{path} is more than this Python's SQLite can do: {said}", hint=hint) from error
+        code = getattr(cause, "sqlite_errorcode", 0)
         # The low byte is the kind, the rest its circumstances.
-        known = _BY_RESULT.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
+        known = _INDEX if code in _OF_INDEX else _BY_RESULT.get(code & 0xFF)
         if known is None:
             raise  # A statement of ours is wrong; the file is not.
         raise _fault(path, known, said) from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, NullPool, create_engine, func, select
 from sqlalchemy.exc import DBAPIError
 
-from watcher.memory import lookup, versions
+from watcher.memory import lookup, search_index, versions
 from watcher.memory.database import driver
 from watcher.memory.faults import of_driver
 from watcher.memory.models import BrokenLine, Delivery, Flag, ToolUse, ToolUseStatus, Watcher
@@ -74,7 +74,10 @@ def has_log(connection: Connection) -> bool:
 
 
 def problems(connection: Connection, seconds: float) -> list[str] | None:
-    """Return what SQLite finds wrong with its file; None where that takes longer than it may."""
+    """Return what SQLite finds wrong with its file; None where that takes longer than it may.
+
+    The search index is left out: whatever is wrong with that, nothing is lost.
+    """
     sqlite = driver(connection)
     deadline = time.monotonic() + seconds
     sqlite.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
@@ -87,7 +90,12 @@ def problems(connection: Connection, seconds: float) -> list[str] | None:
     finally:
         sqlite.set_progress_handler(None, 0)
     lines = [line for problem in found for line in str(problem).splitlines()]
-    return [line for line in lines if line != "ok" and not line.startswith("***")]
+    return [line for line in lines if not _is_harmless(line)]
+
+
+def _is_harmless(line: str) -> bool:
+    """Say whether what SQLite says of its file is nothing wrong: some versions look into the search index too."""
+    return line == "ok" or line.startswith("***") or f"FTS5 table main.{search_index.NAME}" in line
 
 
 def schema(connection: Connection) -> Schema:

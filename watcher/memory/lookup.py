@@ -113,7 +113,7 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
         raise DatabaseError(f"{path} holds no memory: it says no version", hint="claude-mem install")
     if row[0] in versions.known():
         raise DatabaseError(
-            f"{path} is of an older claude-mem", hint="claude-mem watch --background (it is brought up)"
+            f"{path} is of an older claude-mem", hint="claude-mem watch --background (it brings it up to date)"
         )
     raise DatabaseError(
         f"{path} was written by a newer claude-mem",

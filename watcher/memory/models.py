@@ -8,9 +8,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, MetaData, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Connection,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    UniqueConstraint,
+    event,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from watcher.memory import search_index
 from watcher.memory.states import FlagKind as FlagKind
 from watcher.memory.states import SessionStatus as SessionStatus
 from watcher.memory.states import SummarySource as SummarySource
@@ -293,3 +305,9 @@ class Condition(Base):
     hint: Mapped[str] = mapped_column(server_default="")
     since_epoch: Mapped[Epoch]
     until_epoch: Mapped[Epoch | None]  # when it is tried again, where that is known
+
+
+@event.listens_for(Base.metadata, "after_create")
+def _make_search_index(_target: object, connection: Connection, **_: object) -> None:
+    for statement in search_index.MAKE:
+        connection.exec_driver_sql(statement)

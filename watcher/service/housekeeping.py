@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from watcher.memory import lookup, pages, recollection, retention
+from watcher.memory import lookup, pages, recollection, retention, search_index
 from watcher.memory.database import Database, driver, iso
 from watcher.memory.retention import Forgetting, PastSession
 from watcher.recall import context
@@ -63,6 +63,8 @@ class Housekeeping:
         self._next_round = 0
         self._next_rewrite = 0
         self._is_optimized = True
+        self._is_index_to_merge = False
+        self._is_merge_begun = False
         with database.read() as connection:
             self._horizon = retention.horizon(connection)
 
@@ -180,6 +182,7 @@ class Housekeeping:
             self._horizon = horizon
             yield
         if how_far is Forgetting.DONE:
+            self._is_index_to_merge, self._is_merge_begun = True, False
             forgotten.sessions += 1
             forgotten.until = session.last_activity_at
 
@@ -198,6 +201,11 @@ class Housekeeping:
             self._is_optimized = True
             with self._database.write() as connection:
                 pages.optimize(connection)
+            yield
+        while self._is_index_to_merge:
+            with self._database.write() as connection:
+                self._is_index_to_merge = search_index.merge(driver(connection), begin=not self._is_merge_begun)
+            self._is_merge_begun = True
             yield
         filled = self._pages()
         if not filled.is_incremental and self._is_worth_rewriting(filled):

@@ -16,7 +16,17 @@ from filelock import Timeout
 from watcher import system
 from watcher.agent.extractive import ExtractiveAgent
 from watcher.errors import ClaudeMemError
-from watcher.memory import conditions, health, lookup, recollection, retention, salvage, sessions, watchers
+from watcher.memory import (
+    conditions,
+    health,
+    lookup,
+    recollection,
+    retention,
+    salvage,
+    search_index,
+    sessions,
+    watchers,
+)
 from watcher.memory.database import DamagedError, Database, DatabaseError, driver
 from watcher.memory.faults import damaged, of_files
 from watcher.recall import context
@@ -72,14 +82,27 @@ def check(settings: Settings, seconds: float = CHECK_TIME) -> None:
 
 
 def is_sound(settings: Settings) -> bool:
-    """Say whether a database that seemed damaged is found to be whole: nothing is put aside on one word."""
+    """Say whether a database that seemed damaged is found to be whole: nothing is put aside on one word.
+
+    It may have been the search index alone: that is made anew.
+    """
     if settings.database.stat().st_size == 0:
         return False
     try:
+        _mend_index(settings)
         check(settings, LONG_CHECK_TIME)
     except DamagedError:
         return False
     return True
+
+
+def _mend_index(settings: Settings) -> None:
+    database = Database(settings.database)
+    try:
+        with database.write() as connection:
+            search_index.rebuild(driver(connection))
+    finally:
+        database.close()
 
 
 def put_aside(settings: Settings, why: str, *, listener: Listener, clock: Clock = now) -> Path:

@@ -1,0 +1,189 @@
+"""Searching finds what is meant, the best first, whatever is typed, and in a large memory too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert, update
+
+from tests.memory.past import NOW, put_session
+from watcher.memory import lookup, search
+from watcher.memory.database import Database
+from watcher.memory.models import Observation, SessionSummary, UserPrompt
+from watcher.memory.search import Found
+
+OPERATORS = "AND|OR OR|NOT|a AND|NEAR(a b)|NEAR|(|)|a*|*|^a|-a|+|:|title:a|{title text}:a|%|_|'; DROP TABLE flags"
+UNUSUAL = [
+    "\0",
+    "a\0b",
+    "\n",
+    "\\",
+    "a\ud800b",
+    "\ue000",
+    "\u0301",
+    "e\u0301",
+    "é",
+    "²",
+    "日本",
+    "🎉",
+    "👩\u200d👩",
+    "\U0001e900",
+]
+NASTY = [*OPERATORS.split("|"), '"', '""', '"a', "a'b", *UNUSUAL, "a" * 100_000]
+
+
+@pytest.fixture
+def memory(database: Database) -> Database:
+    """A memory of a few sessions in two projects; every row says `shared` somewhere."""
+    for number, (days, project) in enumerate([(300, "/api"), (20, "/web"), (1, "/api")], start=1):
+        put_session(database, f"s{number}", days, project=project)
+    with database.write() as connection:
+        connection.execute(update(Observation).values(narrative="shared", title=Observation.session_id))
+        connection.execute(update(SessionSummary).values(learned="shared", request="What was asked"))
+        connection.execute(update(UserPrompt).values(prompt_text="Please do\nwhat is shared"))
+    return database
+
+
+def found(database: Database, *words: str, project: str | None = None, limit: int = 100) -> list[Found]:
+    with lookup.opened(database.path) as connection:
+        return search.search(connection, words, project=project, limit=limit, now=NOW)
+
+
+def ids(database: Database, *words: str, **options: Any) -> list[str]:
+    return [row.id for row in found(database, *words, **options)]
+
+
+def say(database: Database, number: int, **values: object) -> None:
+    """Have an observation say something else."""
+    with database.write() as connection:
+        connection.execute(update(Observation).where(Observation.id == number).values(**values))
+
+
+def test_all_kinds_are_found_with_what_is_shown_of_them(memory: Database) -> None:
+    assert set(ids(memory, "shared")) == {"#1", "#2", "#3", "S1", "S2", "S3", "P1", "P2", "P3"}
+    rows = {row.id: row for row in found(memory, "shared")}
+    at = NOW - 20 * 86_400_000
+    assert rows["#2"] == Found("#2", "change", "s2", "/web", at)
+    assert rows["S2"] == Found("S2", "summary", "What was asked", "/web", at)
+    assert rows["P2"] == Found("P2", "prompt", "Please do\nwhat is shared", "/web", at)
+
+
+def test_a_project_alone(memory: Database) -> None:
+    assert set(ids(memory, "shared", project="/web")) == {"#2", "S2", "P2"}
+    assert ids(memory, "shared", project="/we") == []
+
+
+def test_the_best_alone(memory: Database) -> None:
+    assert ids(memory, "shared", limit=4) == ids(memory, "shared")[:4]
+
+
+def test_all_words_must_stand_in_it_wherever(memory: Database) -> None:
+    say(memory, 2, title="alpha", facts=["betas"], concepts=["gamma"], files_modified=["/home/me/delta.py"])
+    assert ids(memory, "alpha", "betas", "gamma", "delta") == ["#2"]
+    assert ids(memory, "alpha betas", " delta.py ") == ["#2"]
+    assert ids(memory, "alpha", "epsilon") == []
+
+
+def test_case_and_accents_do_not_matter(memory: Database) -> None:
+    say(memory, 1, narrative="Über die Größe, naïveté")
+    assert ids(memory, "uber", "GRÖßE", "naivete") == ["#1"]
+
+
+def test_what_stands_in_a_list_is_found_in_any_script(memory: Database) -> None:
+    say(memory, 1, facts=["日本語 の文字", "smörgåsbord"])
+    assert ids(memory, "日本") == ["#1"]
+    assert ids(memory, "smorgasbord") == ["#1"]
+
+
+def test_of_the_last_word_three_letters_are_enough(memory: Database) -> None:
+    say(memory, 1, narrative="connection pooling")
+    assert ids(memory, "connection", "poo") == ["#1"]
+    assert ids(memory, "poo", "connection") == []
+    assert ids(memory, "po") == []
+
+
+def test_a_title_counts_more_than_the_rest(memory: Database) -> None:
+    say(memory, 1, title="The needle", narrative="a b c")
+    say(memory, 3, title="The other", narrative="needle b c")
+    assert ids(memory, "needle") == ["#1", "#3"]  # though it is the oldest
+
+
+def test_of_two_alike_the_newer_is_the_better(memory: Database) -> None:
+    for number in (1, 2, 3):
+        say(memory, number, title="The needle")
+    assert ids(memory, "needle") == ["#3", "#2", "#1"]
+
+
+def test_what_is_new_counts_only_mildly_more(memory: Database) -> None:
+    say(memory, 1, narrative="needle " * 6)
+    say(memory, 3, narrative="needle " + "hay " * 5)
+    assert ids(memory, "needle") == ["#1", "#3"]
+
+
+@pytest.mark.parametrize("nasty", NASTY)
+def test_nothing_that_is_typed_means_anything_but_itself(memory: Database, nasty: str) -> None:
+    for words in ([nasty], ["shared", nasty], [nasty, "shared"], [nasty] * 300):
+        found(memory, *words)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.lists(st.text(max_size=12), max_size=5))
+def test_whatever_is_typed_is_searched_for(memory: Database, words: list[str]) -> None:
+    found(memory, *words)
+
+
+def test_marks_beside_a_word_are_no_part_of_it(memory: Database) -> None:
+    assert len(ids(memory, "(shared)", "🎉", "-", '"')) == 9
+    assert ids(memory, "🎉", "-", "\0") == []
+    assert ids(memory) == []
+    say(memory, 1, narrative="the retry_pause setting")
+    say(memory, 2, narrative="a pause before the retry")
+    assert ids(memory, "retry_pause") == ["#1"]
+
+
+def fill(database: Database, first: int, count: int) -> None:
+    """Add observations, summaries and prompts, all of which say the same."""
+    observed = {"session_id": "s1", "project": "/api", "type": "change", "title": "shared", "narrative": "alike"}
+    observed |= dict.fromkeys(("subtitle", "agent", "created_at"), "")
+    observed |= {name: [] for name in ("facts", "concepts", "files_read", "files_modified", "tool_use_ids")}
+    asked = {"session_id": "s1", "prompt_text": "shared alike", "continues_turn": False, "created_at": ""}
+    numbers = [{"prompt_number": number, "created_at_epoch": number} for number in range(first, first + count)]
+    with database.write() as connection:
+        rows = [observed | each | {"content_hash": str(each["prompt_number"])} for each in numbers]
+        connection.execute(insert(Observation), rows)
+        connection.execute(
+            insert(UserPrompt), [asked | each | {"uuid": f"u{each['prompt_number']}"} for each in numbers]
+        )
+
+
+def test_of_a_word_that_stands_everywhere_the_newest_are_ranked(
+    memory: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "RANKED", 5)
+    monkeypatch.setattr(search, "BEST", 3)
+    fill(memory, 100, 20)
+    say(memory, 1, title="alike alike alike")
+    numbers = sorted(int(found_id[1:]) for found_id in ids(memory, "alike", limit=3))
+    assert min(numbers) > 15
+    assert "#1" in ids(memory, "alike", limit=30)
+
+
+@pytest.mark.parametrize("project", [None, "/web"])
+def test_a_word_that_stands_everywhere_takes_little_more_of_a_larger_memory(
+    memory: Database, project: str | None
+) -> None:
+    """Counted in steps of SQLite's machine: what it ranks, joins and sorts, which is what takes the time."""
+    steps = []
+    for size in (1500, 3000, 6000):
+        fill(memory, size * 10, size)
+        with lookup.opened(memory.path) as connection:
+            count = iter(range(10**9))
+            connection.set_progress_handler(lambda count=count: next(count) < 0, 1)
+            search.search(connection, ["alike"], project=project, limit=20, now=NOW)
+            connection.set_progress_handler(None, 0)
+            steps.append(next(count))
+    per_row = (steps[2] - steps[1]) / 6000
+    assert steps[2] < 1.1 * steps[0] if project is None else per_row < 40
