@@ -1,8 +1,8 @@
 """Owns looking into the memory with the standard library's sqlite3 alone, and changing nothing.
 
-For commands that somebody waits for: SQLAlchemy alone takes three times as long to import as they have in all. A later
-PostgreSQL would need another way into the memory here; what is asked of it stands in rooms that a connection is given
-to: this one for the little that `status` and `context` need, and `figures`.
+For commands that somebody waits for: SQLAlchemy takes three times as long to import as they have in all. What they ask
+stands here, in `figures` and in `search`, which are given the connection. With a later PostgreSQL these would be others,
+and so would `search_index`; all else asks through SQLAlchemy.
 """
 
 from __future__ import annotations
