@@ -63,6 +63,7 @@ def test_version(tmp_path: Path) -> None:
         (["search", "word"], {}, 1, "Try: claude-mem install"),
         (["search"], {}, 2, "nothing to look for"),
         (["search", "word", "--limit", "0"], {}, 2, "greater than or equal to 1"),
+        (["search", "word", "--limit", "9" * 30], {}, 2, "less than or equal to 1000"),
         (["search", "word", "--limit", "many"], {}, 2, "--limit"),
         (["serch"], {}, 2, "Did you mean 'search'?"),
         (["watch", "--stop"], {}, 1, "Try: claude-mem install"),

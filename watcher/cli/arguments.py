@@ -8,6 +8,7 @@ A typer that does not ask here makes commands slower, and changes nothing else.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ class _Reading:
             return () if param.multiple or param.nargs == -1 else None
         if kind in _PLAIN:
             return _PLAIN[kind](value)
-        if kind is int and str(value).isdecimal() and known.max is None and int(value) >= (known.min or 0):
+        if kind is int and str(value).isdecimal() and (known.min or 0) <= int(value) <= (known.max or sys.maxsize):
             return int(value)
         param._runtime_param = None
         return param.get_runtime_param().coerce(value, param=param, ctx=ctx)

@@ -28,7 +28,7 @@ def search(
     project: Annotated[
         Path | None, typer.Option("--project", help="Only in this project's folder.", metavar="DIR")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", help="Rows at most.", metavar="N", min=1)] = 20,
+    limit: Annotated[int, typer.Option("--limit", help="Rows at most.", metavar="N", min=1, max=1000)] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: id, type, title, project, at.")] = False,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the search index anew before.")] = False,
 ) -> None:

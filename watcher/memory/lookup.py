@@ -1,8 +1,8 @@
 """Owns looking into the memory with the standard library's sqlite3 alone, and changing nothing.
 
 For commands that somebody waits for: SQLAlchemy takes three times as long to import as they have in all. What they ask
-stands here, in `figures` and in `search`, which are given the connection. With a later PostgreSQL these would be others,
-and so would `search_index`; all else asks through SQLAlchemy.
+stands here, in `figures` and in `search`, which are given the connection. A later PostgreSQL would have these and
+`search_index` written anew; all else asks through SQLAlchemy.
 """
 
 from __future__ import annotations
