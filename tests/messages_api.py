@@ -96,7 +96,7 @@ class MessagesAPI:
         }
         self._agent_marker = agent_marker
         self._max_requests = max_requests
-        self._log: list[tuple[Kind, Request]] = []
+        self._log: list[tuple[Kind, Request, int]] = []
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -112,12 +112,17 @@ class MessagesAPI:
     def requests(self) -> list[Request]:
         """Every request body so far, in order of arrival."""
         with self._lock:
-            return [request for _, request in self._log]
+            return [request for _, request, _ in self._log]
 
     def requests_of(self, kind: Kind) -> list[Request]:
         """The request bodies of one kind, in order of arrival."""
         with self._lock:
-            return [request for its_kind, request in self._log if its_kind is kind]
+            return [request for its_kind, request, _ in self._log if its_kind is kind]
+
+    def sizes_of(self, kind: Kind) -> list[int]:
+        """The bytes of the request bodies of one kind as they came, in order of arrival."""
+        with self._lock:
+            return [size for its_kind, _, size in self._log if its_kind is kind]
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -129,11 +134,11 @@ class MessagesAPI:
         self._server.server_close()
         self._thread.join()
 
-    def answer(self, request: Request) -> Reply:
-        """Record one request, answer it from its script and sit its delay out."""
+    def answer(self, request: Request, size: int) -> Reply:
+        """Record one request of so many bytes, answer it from its script and sit its delay out."""
         kind = self._kind_of(request)
         with self._lock:
-            self._log.append((kind, request))
+            self._log.append((kind, request, size))
             if len(self._log) > self._max_requests:
                 return Reply(status=500, text=f"more than {self._max_requests} requests")
         try:
@@ -281,12 +286,12 @@ class _Handler(BaseHTTPRequestHandler):
         if path.endswith("/count_tokens"):
             self._send_json(200, {"input_tokens": len(body) // 4})
         elif path.endswith("/v1/messages"):
-            self._answer(json.loads(body))
+            self._answer(json.loads(body), len(body))
         else:
             self._send_json(200, {})
 
-    def _answer(self, request: Request) -> None:
-        reply = self.server.api.answer(request)
+    def _answer(self, request: Request, size: int) -> None:
+        reply = self.server.api.answer(request, size)
         if reply.status != 200:
             error = {"type": reply.error_type, "message": reply.text or "scripted error"}
             self._send_json(reply.status, {"type": "error", "error": error}, reply.headers)

@@ -20,7 +20,7 @@ from tests.agent.conftest import BATCH, TURN, USE, MakeAgent, MakeEither, living
 from tests.claude_cli import API_KEY, clean_environment, run_print, seed_home, transcripts, wait_until
 from tests.messages_api import Kind, MessagesAPI, Reply, Request, text_of
 from watcher import system
-from watcher.agent.base import AgentError, Batch, ObservationType, Summary, Turn
+from watcher.agent.base import AgentError, Batch, ObservationType, Summary, ToolUse, Turn
 
 pytestmark = pytest.mark.cli
 
@@ -92,8 +92,34 @@ def test_a_batch_is_one_request_and_its_answer_is_read(home: Path, make_either: 
 def test_what_is_fixed_in_a_request_is_small(make_agent: MakeAgent) -> None:
     with MessagesAPI(agent=[Reply(ANSWER)]) as api:
         make_agent(api.url).digest(Batch("", (Turn(1, (), ()),)))
+        (size,) = api.sizes_of(Kind.AGENT)
+    assert size <= 4_096
+
+
+def test_fifty_tool_uses_are_a_bounded_request_with_what_matters_in_it(make_agent: MakeAgent) -> None:
+    """Whatever they read: a failure says itself, and a change is there to be recognised."""
+    read = json.dumps({"file_path": "/home/me/shop/lib/file.py"})
+    uses = [ToolUse(f"t{n}", "Read", read, f'"line {n}"\t<é>\n' * 9000, files_read=("/a",)) for n in range(48)]
+    change = {
+        "file_path": "/home/me/shop/auth.py",
+        "old_string": "old\n" * 900,
+        "new_string": "x\n" * 900 + "EXPIRY = 1800",
+    }
+    failure = "Exit code 1\n" + "collecting …\n" * 900 + "E   AssertionError: 30 != 1800"
+    uses.insert(20, ToolUse("e", "Edit", json.dumps(change), "The file has been updated.\n" * 900))
+    uses.insert(30, ToolUse("f", "Bash", '{"command": "pytest -q"}', failure, is_error=True))
+    turn = Turn(1, ("Fix the login.\n" * 900,), tuple(uses), "It was in minutes.\n" * 900, summary="So far.\n" * 900)
+    titles = tuple(f"{number} {'Found out, and how. ' * 10}" for number in range(200))
+    batch = Batch("/home/me/shop", (turn,), previous_summary="Before.\n" * 900, earlier_titles=titles)
+    with MessagesAPI(agent=[Reply(ANSWER)]) as api:
+        make_agent(api.url).digest(batch)
         (request,) = api.requests
-    assert len(text_of(request).encode()) <= 4_096
+        (size,) = api.sizes_of(Kind.AGENT)
+    assert size <= 60_000
+    text = text_of(request)
+    assert "E   AssertionError: 30 != 1800</output>" in text
+    assert "EXPIRY = 1800</new>" in text
+    assert '<tool_use n="50"' in text
 
 
 def test_an_answer_cut_by_the_token_limit_is_continued(make_agent: MakeAgent, monkeypatch: pytest.MonkeyPatch) -> None:

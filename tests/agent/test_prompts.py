@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
 from tests.messages_api import AGENT_MARKER
-from watcher.agent import prompts
+from watcher.agent import actions, prompts, shares
 from watcher.agent.base import Batch, ObservationType, ToolUse, Turn
+from watcher.agent.shares import size
 
 
 def batch(*uses: ToolUse, **changes: object) -> Batch:
@@ -34,7 +37,7 @@ def test_the_system_prompt_carries_the_marker_and_every_word_that_replies_unders
 
 def test_the_fixed_part_is_small() -> None:
     fixed = prompts.SYSTEM + prompts.render(batch(prompts=(), project=""))
-    assert len(fixed.encode()) < 3_000  # the CLI adds some 1,000 of its own
+    assert size(fixed) <= 2_400  # the CLI adds some 1,700 of its own
 
 
 def test_everything_known_is_shown_and_nothing_else() -> None:
@@ -58,7 +61,7 @@ def test_everything_known_is_shown_and_nothing_else() -> None:
     assert [e.text for e in root.findall("already_observed/title")] == ["One", "Two"]
     first, second = root.findall("turn/tool_use")
     assert first.attrib == {"n": "1", "name": "Bash", "error": "true"}
-    assert first.findtext("input") == '{"command": "ls"}'
+    assert first.findtext("input") == "ls"
     assert first.findtext("output") == "a.py"
     assert second.attrib == {"n": "2", "name": "Read"}
     assert second.find("output") is None
@@ -122,18 +125,115 @@ def test_turns_follow_each_other_and_tool_uses_are_numbered_through() -> None:
     assert message.endswith("Turn 6 goes on: no summary of it yet. " + prompts._WITH_SUMMARIES.format("3, 5"))
 
 
-def test_long_excerpts_share_the_room_and_short_ones_stay_whole() -> None:
-    long = ToolUse("t", "Bash", "i" * 90_000, "o" * 90_000 + "the end")
-    short = ToolUse("t", "Read", "{}", "s" * 1_000)
+def edit(**changed: str) -> ToolUse:
+    given = {"file_path": "/p/src/a.py", "old_string": "a", "new_string": "b"} | changed
+    return ToolUse("t", "Edit", json.dumps(given), "The file has been updated.")
+
+
+@pytest.mark.parametrize(
+    ("use", "told"),
+    [
+        (ToolUse("t", "Bash", '{"command": "a | b", "description": "d"}', ""), "a | b"),
+        (ToolUse("t", "Bash", '{"command": 5}', ""), "5"),
+        (ToolUse("t", "Bash", "no JSON", ""), "no JSON"),
+        (ToolUse("t", "Read", '{"file_path": "/p/src/a.py"}', ""), "src/a.py"),
+        (ToolUse("t", "Read", '{"file_path": "/p/a.py", "limit": 3}', ""), "file_path: a.py\nlimit: 3"),
+        (ToolUse("t", "mcp__x__y", '{"path": "/etc/x", "q": {"a": ["é"]}}', ""), 'path: /etc/x\nq: {"a": ["é"]}'),
+        (ToolUse("t", "X", "[1]", ""), "[1]"),
+        (edit(), "src/a.py"),
+    ],
+)
+def test_arguments_are_told_as_they_read_best(use: ToolUse, told: str) -> None:
+    assert recording(prompts.render(batch(use))).findtext("turn/tool_use/input") == told
+
+
+def test_an_edit_shows_what_it_replaced_and_by_what() -> None:
+    several = {"file_path": "/p/b.py", "edits": [{"old_string": "1", "new_string": "2"}, {"new_string": "3"}]}
+    uses = (edit(), ToolUse("t", "MultiEdit", json.dumps(several), ""), ToolUse("t", "Write", '{"content": "c"}', ""))
+    first, second, third = recording(prompts.render(batch(*uses))).findall("turn/tool_use")
+    assert [(e.tag, e.text) for e in first][1:3] == [("old", "a"), ("new", "b")]
+    assert [(e.tag, e.text) for e in second][1:] == [("old", "1"), ("new", "2"), ("new", "3")]
+    assert [(e.tag, e.text) for e in third][-1] == ("new", "c")
+
+
+def test_a_change_in_the_midst_of_much_that_stays_is_shown() -> None:
+    lines = [f"line {number} of a file that is long and has no surprises" for number in range(400)]
+    changed = [*lines[:200], "EXPIRY = 1800", *lines[201:]]
+    use = edit(old_string="\n".join(lines), new_string="\n".join(changed))
+    element = recording(prompts.render(batch(*[use] * 50))).find("turn/tool_use")
+    assert element is not None
+    assert (element.findtext("old") or "").split("\n") == lines[199:202]
+    assert (element.findtext("new") or "").split("\n") == changed[199:202]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "shown"),
+    [
+        ("a\nb\nc\nd\ne", "a\nb\nX\nd\ne", ("b\nc\nd", "b\nX\nd")),
+        ("a\nb\nc", "a\nb\nb\nb\nc", ("b\nc", "b\nb\nb\nc")),
+        ("a\nb\nb\nc", "a\nb\nc", ("b\nb\nc", "b\nc")),
+        ("a\nb\nc", "a\nb\nc", ("c", "c")),
+        ("", "a\nb", ("", "a\nb")),
+        ("x", "y", ("x", "y")),
+    ],
+)
+def test_lines_that_stay_are_left_out_but_for_the_nearest(old: str, new: str, shown: tuple[str, str]) -> None:
+    assert actions.differing(old, new) == shown
+
+
+def test_failures_count_most_and_what_was_read_least() -> None:
+    """Side by side: fifty tool uses of which each has more to say than there is room for."""
+    long = "0123456789" * 900
+    failed = ToolUse("t", "Bash", '{"command": "make"}', f"{long}THE END", is_error=True)
+    by_words = ToolUse("t", "Bash", '{"command": "make"}', f"Exit code 2\n{long}THE END")
+    ran = ToolUse("t", "Bash", '{"command": "make"}', f"{long}THE END")
+    looked = ToolUse("t", "Bash", '{"command": "cat a.py"}', long)
+    read = ToolUse("t", "Read", '{"file_path": "/p/a.py"}', long)
+    changed = replace(edit(old_string=f"a{long}", new_string=f"b{long}"), output=long)
+    reported = ToolUse("t", "Task", "{}", long)
+    other = ToolUse("t", "mcp__x__y", "{}", long)
+    denied = ToolUse("t", "Bash", "{}", f"Permission to use Bash with command x has been denied. {long}", is_error=True)
+    uses = (failed, by_words, ran, looked, read, changed, reported, other, denied)
+    elements = recording(prompts.render(batch(*uses * 5))).findall("turn/tool_use")
+    outputs = [size(element.findtext("output") or "") for element in elements]
+    parts = [size(elements[5].findtext(part) or "") for part in ("old", "new")]
+    assert outputs[0] == outputs[1] > 1_000
+    assert outputs[0] > 1.9 * outputs[6] > 1.9 * outputs[2] > 1.9 * outputs[7] > 1.9 * outputs[3]
+    assert outputs[3] == outputs[4] > 100
+    assert outputs[7] == outputs[8]
+    assert outputs[5] < outputs[4] / 3
+    assert outputs[6] == parts[1] > parts[0] > outputs[2]
+    for element in elements[:3]:  # how a command ended says most
+        assert (element.findtext("output") or "").endswith("THE END")
+
+
+def test_what_was_read_is_short_however_much_room_there_is() -> None:
+    read = ToolUse("t", "Read", '{"file_path": "/p/a.py"}', "0123456789" * 900)
+    assert size(recording(prompts.render(batch(read))).findtext("turn/tool_use/output") or "") <= 1_125
+
+
+ANYTHING = ['"', "\\", "<", "&", ">", "]]>", "\n", "\t", "é", "日", "🎉", "\x1b", "\ud800", "\u2028", "x"]
+
+
+@pytest.mark.parametrize("character", ANYTHING)
+@pytest.mark.parametrize("turns", [1, 15])
+def test_a_request_is_bounded_whatever_stands_in_it(character: str, turns: int) -> None:
+    long = character * 6_000
+    failing = ToolUse("t", long, json.dumps({"command": long}), long, is_error=True)
+    editing = edit(file_path=long, old_string=f"a{long}", new_string=f"b{long}")
+    uses = (failing, editing, ToolUse("t", "Read", long, long), ToolUse("t", "Bash", json.dumps({"a": [long]}), long))
+    each = Turn(999_999, (long,) * 9, uses * 13, closing_text=long, summary=long)
+    shorter = replace(each, tool_uses=uses[:1])
+    made = Batch(long, (each, *[shorter] * (turns - 1)), previous_summary=long, earlier_titles=(long,) * 99)
+    message = prompts.render(made)
+    assert size(message) <= prompts._ROOM
+    recording(message)
+    if shares.escape(character):
+        assert size(message) > prompts._ROOM * 0.8  # and the room is used
+
+
+def test_short_texts_are_whole_beside_long_ones() -> None:
+    long = ToolUse("t", "Bash", json.dumps({"command": "i" * 90_000}), "o" * 90_000)
+    short = ToolUse("t", "Read", "{}", "s" * 150)
     message = prompts.render(batch(*[long] * 25, *[short] * 25))
-    assert len(message) < 170_000
-    assert message.count("s" * 1_000) == 25
-    assert message.count("the end") == 25
-    assert message.count("[…]") == 50
-
-
-def test_words_are_bounded_too() -> None:
-    message = prompts.render(
-        batch(prompts=("p" * 99_999,) * 20, closing_text="c" * 99_999, earlier_titles=("t",) * 999)
-    )
-    assert len(message) < 60_000
+    assert message.count("s" * 150) == 25

@@ -87,7 +87,7 @@ class Command:
     @property
     def is_look(self) -> bool:
         """Whether it only looked at something, and found it."""
-        return not self.failed and bool(_LOOK_ONLY.match(self.text))
+        return not self.failed and only_looks(self.text)
 
     def words(self) -> str:
         """Say it in one line."""
@@ -110,11 +110,26 @@ def edits(uses: Sequence[ToolUse]) -> Iterator[Edit]:
             continue
         given = arguments(use.input)
         paths = use.files_modified or tuple(filter(None, [_text(given, "file_path", "notebook_path", "path")]))
-        parts = given.get("edits")
         for path in paths:
-            for part in [p for p in parts if isinstance(p, dict)] if isinstance(parts, list) else [given]:
-                new = _text(part, "new_string", "content", "new_source")
-                yield Edit(path, _text(part, "old_string"), new, use.tool_use_id)
+            for old, new in changes(given):
+                yield Edit(path, old, new, use.tool_use_id)
+
+
+def changes(given: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what an editor's arguments replace, and by what; where a file was written, the former is empty."""
+    parts = given.get("edits")
+    for part in [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else [given]:
+        yield _text(part, "old_string"), _text(part, "new_string", "content", "new_source")
+
+
+def differing(old: str, new: str) -> tuple[str, str]:
+    """Return two texts without the lines that they begin and end with alike, but for one on either side."""
+    before, after = old.split("\n"), new.split("\n")
+    most = min(len(before), len(after))
+    first = next((n for n in range(most) if before[n] != after[n]), most)
+    last = next((n for n in range(most - first) if before[-1 - n] != after[-1 - n]), most - first)
+    skipped, left = max(0, first - 1), max(0, last - 1)
+    return "\n".join(before[skipped : len(before) - left]), "\n".join(after[skipped : len(after) - left])
 
 
 def commands(uses: Sequence[ToolUse]) -> Iterator[Command]:
@@ -122,7 +137,7 @@ def commands(uses: Sequence[ToolUse]) -> Iterator[Command]:
     for use in uses:
         text = _text(arguments(use.input), "command") if use.name in SHELLS else ""
         if text and not is_denied(use):
-            failed = use.is_error or bool(re.match(r"\s*Exit code [1-9]", use.output))
+            failed = has_failed(use)
             yield Command(bounded(text, 300), failed, _outcome(use.output, failed), use.tool_use_id)
 
 
@@ -162,6 +177,16 @@ def denied(uses: Sequence[ToolUse]) -> Iterator[str]:
 def is_denied(use: ToolUse) -> bool:
     """Whether a tool use never ran because it was not allowed."""
     return use.is_error and bool(_DENIED.search(use.output[:500]))
+
+
+def has_failed(use: ToolUse) -> bool:
+    """Whether a tool use came to an error; a shell may say so in words alone."""
+    return use.is_error or (use.name in SHELLS and bool(re.match(r"\s*Exit code [1-9]", use.output)))
+
+
+def only_looks(command: str) -> bool:
+    """Whether a shell command shows something and does nothing."""
+    return bool(_LOOK_ONLY.match(command))
 
 
 def arguments(text: str) -> dict[str, Any]:
