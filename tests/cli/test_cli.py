@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import FIXTURES
 
-COMMANDS = ("install", "uninstall", "status", "search", "context", "watch", "replay", "cleanup-sessions")
+COMMANDS = ("install", "uninstall", "status", "search", "usage", "context", "watch", "replay", "cleanup-sessions")
 
 
 def claude_mem(home: Path, *args: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -66,6 +66,9 @@ def test_version(tmp_path: Path) -> None:
         (["search", "word", "--limit", "9" * 30], {}, 2, "less than or equal to 1000"),
         (["search", "word", "--limit", "many"], {}, 2, "--limit"),
         (["serch"], {}, 2, "Did you mean 'search'?"),
+        (["usage"], {}, 1, "Try: claude-mem install"),
+        (["usage", "--by", "week"], {}, 2, "Try: --by day or project or session"),
+        (["usage", "--days", "0"], {}, 2, "--days"),
         (["watch", "--stop"], {}, 1, "Try: claude-mem install"),
         (["nonsense"], {}, 2, "No such command"),
         (["replay"], {}, 2, "Missing argument"),

@@ -57,6 +57,8 @@ def run(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
         (["search", "duration"], 0),
         (["search", "parse", "duration", "--project", "/home/dev/tidytime", "--limit", "3", "--json"], 0),
         (["search", "nonesuch"], 0),
+        (["usage"], 0),
+        (["usage", "--by", "session", "--days", "7", "--json"], 0),
         (["context", "--project", "/nowhere"], 1),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

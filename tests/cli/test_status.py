@@ -117,12 +117,13 @@ def test_what_was_asked_of_the_agent_today(watcher: WatcherProcess) -> None:
         20, 0.125, '', ?)"""
     now = events.now()
     execute(watcher, into, 1000, now - 2 * 86_400_000)
-    assert "today         0 requests, 0 tokens in, 0 out, $0.00" in watcher.run("status").stdout
+    assert "today         0 of 500 requests, 0 tokens in, 0 out, $0.00 of $10.00" in watcher.run("status").stdout
     execute(watcher, into, 1000, now + 1000)  # at midnight too it is of the day on which it is looked for
     execute(watcher, into, 234, now + 1000)
-    assert "today         2 requests, 1,234 tokens in, 40 out, $0.25" in watcher.run("status").stdout
+    assert "today         2 of 500 requests, 1,234 tokens in, 40 out, $0.25 of $10.00" in watcher.run("status").stdout
     assert json.loads(watcher.run("status", "--json").stdout)["today"] == {
         "requests": 2,
+        "tool_uses": 2,
         "input_tokens": 1234,
         "output_tokens": 40,
         "cost_usd": 0.25,

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, insert
 
 from watcher.memory.database import Database
 from watcher.memory.models import (
+    AgentRequest,
     BrokenLine,
     Checkpoint,
     Context,
@@ -76,6 +77,14 @@ def put_traces(database: Database, days: float) -> None:
         line = {"path": "/t", "offset": at, "length": 1, "line_hash": "", "head": b"", "reason": ""}
         put(connection, BrokenLine, **line, seen_at_epoch=at)
         put(connection, Watcher, pid=1, version="0", started_at_epoch=at, heartbeat_at_epoch=at, stopped_at_epoch=at)
+
+
+def put_request(database: Database, days: float) -> None:
+    """Store a request to the agent that was made some days ago."""
+    of = {"session_id": "s", "project": "/api", "agent": "claude", "model": "haiku", "outcome": "answered"}
+    costs = {"turns": 1, "tool_uses": 1, "input_tokens": 1, "output_tokens": 1, "cost_usd": 0.1}
+    with database.write() as connection:
+        put(connection, AgentRequest, **of, **costs, created_at="", created_at_epoch=days_ago(days))
 
 
 def put_checkpoint(database: Database, path: str, days: float, session_id: str = "s") -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.memory.past import NOW, days_ago, put_checkpoint, put_session, put_traces
+from tests.memory.past import NOW, days_ago, put_checkpoint, put_request, put_session, put_traces
 from tests.rows import rows
 from watcher.memory import retention
 from watcher.memory.database import Database
@@ -97,6 +97,18 @@ def test_traces_go_but_for_the_first_run_of_a_watcher_and_the_last(database: Dat
     assert rows(database.path, "SELECT id FROM watchers") == [(1,), (4,), (5,)]
     assert rows(database.path, "SELECT count(*) FROM deliveries") == [(1,)]
     assert rows(database.path, "SELECT count(*) FROM broken_lines") == [(1,)]
+
+
+def test_requests_to_the_agent_outlive_their_session_and_go_by_their_age(database: Database) -> None:
+    put_session(database, "s", 9)
+    for days in (90, 60, 1):
+        put_request(database, days)
+    with database.write() as connection:
+        assert retention.forget(connection, PastSession("s", "/api", days_ago(9)), 99) is Forgetting.DONE
+        assert retention.drop_requests(connection, days_ago(30), 1) == 1
+        assert retention.drop_requests(connection, days_ago(30), 99) == 1
+        assert retention.drop_requests(connection, days_ago(30), 99) == 0
+    assert rows(database.path, "SELECT id FROM agent_requests") == [(3,)]
 
 
 def test_tool_uses_that_waited_too_long_fail_and_their_excerpts_go(database: Database) -> None:

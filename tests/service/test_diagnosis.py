@@ -561,6 +561,28 @@ def test_conditions(installed: Settings, look: Look) -> None:
     assert agent.text == "agent: login since 1 h: not logged in; next try in 1 h"
 
 
+@pytest.mark.parametrize("state", ["spent", "catching up"])
+def test_a_spent_budget_is_nothing_wrong_and_what_waits_for_it_is_not_late(
+    recorder: Recorder, settings: Settings, look: Look, state: str
+) -> None:
+    recorder.write(lines.prompt(0, "First"), lines.tool_use(1000, "a"), lines.tool_result(2000, "a"))
+    recorder.life.take_in(recorder.transcript)
+    with serving(settings):
+        assert states(look("tool uses")) == [WRONG]  # for more than a day
+    with recorder.database.write() as connection:
+        text = "the day's 500 requests are made"
+        conditions.put(connection, conditions.BUDGET, state, text, hint="claude-mem usage", now=events.now())
+    (finding,) = look("conditions")
+    assert (finding.state, finding.hint) == (OK, "claude-mem usage")
+    assert "as the last watcher saw it" in finding.text
+    with serving(settings):
+        (finding,) = look("conditions")
+        assert (finding.state, finding.hint) == (OK, "claude-mem usage")
+        assert text in finding.text
+        (finding,) = look("tool uses")
+        assert (finding.state, finding.hint) == (WARNING, "claude-mem usage")
+
+
 # The agent.
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.memory.past import NOW, put_checkpoint, put_context, put_session, put_traces
+from tests.memory.past import NOW, put_checkpoint, put_context, put_request, put_session, put_traces
 from tests.rows import rows
 from tests.service.recorder import Recorder
 from tests.transcript import lines
@@ -100,6 +100,16 @@ def test_nothing_is_forgotten_without_bounds(settings: Settings, database: Datab
     assert house.rows("SELECT count(*) FROM flags") == [(1,)]
     assert house.events == []
     assert house.keeper.horizon == 0
+
+
+def test_what_was_asked_of_the_agent_is_kept_for_a_year(settings: Settings, database: Database) -> None:
+    house = House(settings, database)
+    for number in range(250):  # more than go in one transaction
+        put_request(database, 500 + number / 1000)
+    put_request(database, 366)
+    house.keep()
+    assert house.rows("SELECT count(*) FROM agent_requests") == [(1,)]
+    assert house.events == []
 
 
 def test_what_the_next_session_reads_no_longer_tells_of_it(settings: Settings, database: Database) -> None:

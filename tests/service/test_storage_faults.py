@@ -197,6 +197,7 @@ def test_a_damaged_database_is_put_aside_and_the_memory_rebuilt(
 
 def test_what_a_model_has_worded_is_saved_and_not_paid_for_again(memory: Settings) -> None:
     before = facts(memory)
+    requests = rows(memory.database, _REQUESTS)
     gone = memory.projects / "-home-dev-api" / f"{SESSIONS[0]}.jsonl"
     gone.unlink()  # as Claude Code does with old ones
     overwrite_page_of(b"Did number 7.", memory.database)
@@ -208,9 +209,14 @@ def test_what_a_model_has_worded_is_saved_and_not_paid_for_again(memory: Setting
     assert (SESSIONS[2], "extractive") in worded  # whose prompt was on that page
     assert len([agent for _, agent in worded if agent == "scripted"]) >= 4
     assert any("of it were saved" in event.text for event in events)
+    assert len(requests) == 8
+    assert rows(memory.database, _REQUESTS) == requests  # what is spent stays spent
     observed = rows(memory.database, "SELECT tool_use_ids FROM observations WHERE agent = 'scripted'")
     named = [tool_use_id for (ids,) in observed for tool_use_id in json.loads(ids)]
     assert len(named) == len(set(named))
+
+
+_REQUESTS = "SELECT session_id, outcome, cost_usd, created_at_epoch FROM agent_requests WHERE agent = 'scripted'"
 
 
 def test_an_active_session_stays_active(memory: Settings) -> None:

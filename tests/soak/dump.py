@@ -20,6 +20,7 @@ Row = tuple[str, tuple[tuple[str, object], ...]]
 LEFT_OUT = {
     "watchers": {"*"},  # a row a run, and runs are what is killed
     # A request whose answer dies with the watcher is made, and paid, again.
+    "agent_requests": {"*"},
     "sdk_sessions": {"agent_requests", "input_tokens", "output_tokens", "cost_usd"},
     "session_summaries": {"updated_at_epoch"},  # when the watcher wrote it
     "checkpoints": {"file_id", "updated_at_epoch"},  # device and inode; when

@@ -62,6 +62,8 @@ SETTINGS = {
     "agent": "claude",
     "agent_quiet": 0,
     "agent_worth_asking": 0,  # a few words ride along with whatever is asked next, which a kill may put off
+    "agent_daily_requests": 0,
+    "agent_daily_dollars": 0,
     "agent_retry_pause": 0.05,
     "agent_max_attempts": 1000,
     "watch_scan_interval": 0.1,

@@ -27,6 +27,7 @@ COMMANDS = {  # the module of each, in the order in which they are listed
     "status": "status",
     "doctor": "doctor",
     "search": "search",
+    "usage": "usage",
     "context": "context",
     "watch": "watch",
     "replay": "replay",

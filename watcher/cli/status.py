@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from watcher.cli.style import ago, counted, fitted, local_time, say, say_json, today, wrapped
+from watcher.cli.style import ago, counted, fitted, local_time, say, say_json, wrapped
 
 if TYPE_CHECKING:
-    from watcher.memory.figures import Counts, GivenUp, Spent
+    from watcher.memory.figures import Counts, GivenUp
     from watcher.memory.lookup import CurrentCondition, WatcherRun
+    from watcher.memory.usage import Spent
     from watcher.service.diagnosis.life import Life
+    from watcher.settings import AgentSettings
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -24,19 +26,19 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         claude-mem status --json
     """
     from watcher import settings as settings_room
-    from watcher.memory import figures, lookup
+    from watcher.memory import figures, lookup, usage
     from watcher.memory.states import ConditionName
     from watcher.service.diagnosis.life import Life, life
     from watcher.service.events import now
 
     settings = settings_room.load()
+    moment = now()
     with lookup.opened(settings.database) as connection:
         counts = figures.counts(connection)
         up = figures.given_up(connection, settings.agent.max_attempts)
         current = lookup.conditions(connection)
         run = lookup.last_run(connection)
-        spent = figures.spent(connection, today())
-    moment = now()
+        spent = usage.today(connection, moment) if usage.is_any(connection) else None
     state = life(settings.lock, run, moment)
     polls = any(condition.name == ConditionName.WATCHING for condition in current)
     watching = ("polling" if polls else "events") if state in (Life.ALIVE, Life.STALLED) else ""
@@ -61,7 +63,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     _row("memory", str(settings.database))
     _row("agent", settings.agent.name)
     if spent is not None:
-        _spent(spent)
+        _spent(spent, settings.agent)
     _conditions(current, moment)
     _counts(counts, up)
     if counts.last_error and not any(condition.name == ConditionName.AGENT for condition in current):
@@ -91,9 +93,12 @@ def _watcher(state: Life, run: WatcherRun | None, moment: int, watching: str) ->
             _row("watcher", "not running; the next session or prompt starts it", colour="yellow")
 
 
-def _spent(today: Spent) -> None:
+def _spent(today: Spent, settings: AgentSettings) -> None:
+    from watcher.cli.usage import share
+
     tokens = f"{today.input_tokens:,} tokens in, {today.output_tokens:,} out"
-    _row("today", f"{counted(today.requests, 'request')}, {tokens}, ${today.cost_usd:.2f}")
+    requests, dollars = share(today, settings)
+    _row("today", f"{requests}, {tokens}, {dollars}")
 
 
 def _conditions(current: list[CurrentCondition], moment: int) -> None:
@@ -102,7 +107,7 @@ def _conditions(current: list[CurrentCondition], moment: int) -> None:
         return
     from watcher.service.diagnosis.conditions import gravity, told
 
-    colours = {"wrong": "red", "warning": "yellow"}
+    colours = {"wrong": "red", "warning": "yellow", "ok": ""}
     for condition in current:
         hint = f". Try: {condition.hint}" if condition.hint else ""
         _row(condition.name, f"{told(condition, moment)}{hint}", colour=colours[gravity(condition)])

@@ -85,11 +85,6 @@ def local_time(epoch: int) -> str:
     return datetime.fromtimestamp(epoch / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def today() -> int:
-    """Return when the day began where the user is (milliseconds)."""
-    return round(datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
-
-
 def ago(milliseconds: int) -> str:
     """Return a span of time in its largest unit."""
     seconds = max(0, milliseconds) // 1000

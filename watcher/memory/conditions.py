@@ -11,6 +11,7 @@ from watcher.memory.states import ConditionName
 AGENT = ConditionName.AGENT
 WATCHING = ConditionName.WATCHING
 TRANSCRIPTS = ConditionName.TRANSCRIPTS
+BUDGET = ConditionName.BUDGET
 DATABASE = ConditionName.DATABASE
 
 
@@ -39,4 +40,4 @@ def clear(connection: Connection, name: str) -> bool:
 
 def clear_observed(connection: Connection) -> None:
     """Forget what a watcher before this one saw; what is still wrong shows itself again."""
-    connection.execute(delete(Condition).where(Condition.name != DATABASE))
+    connection.execute(delete(Condition).where(Condition.name.not_in([BUDGET, DATABASE])))

@@ -1,4 +1,4 @@
-"""Owns the figures of the memory: what is in it, what waits, and what was asked of the agent."""
+"""Owns the figures of the memory: what is in it and what waits."""
 
 from __future__ import annotations
 
@@ -40,15 +40,6 @@ class GivenUp(NamedTuple):
     summaries: int  # which stay provisional
 
 
-class Spent(NamedTuple):
-    """What requests to an agent came to."""
-
-    requests: int
-    input_tokens: int  # cached ones included
-    output_tokens: int
-    cost_usd: float
-
-
 def counts(connection: sqlite3.Connection) -> Counts:
     """Count what is there."""
     sessions = connection.execute("SELECT status, count(*) FROM sdk_sessions GROUP BY status").fetchall()
@@ -86,18 +77,6 @@ def given_up(connection: sqlite3.Connection, max_attempts: int) -> GivenUp:
             connection, "session_summaries WHERE source = ? AND attempts >= ?", SummarySource.PROVISIONAL, max_attempts
         ),
     )
-
-
-def spent(connection: sqlite3.Connection, since: int) -> Spent | None:
-    """Add up what was asked of an agent since some time (epoch); None where none was ever asked."""
-    if connection.execute("SELECT 1 FROM agent_requests LIMIT 1").fetchone() is None:
-        return None
-    row = connection.execute(
-        "SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), "
-        "coalesce(sum(cost_usd), 0.0) FROM agent_requests WHERE created_at_epoch >= ?",
-        (since,),
-    ).fetchone()
-    return Spent(*row)
 
 
 def _count(connection: sqlite3.Connection, rows: str, *values: object) -> int:

@@ -198,7 +198,7 @@ class AgentRequest(Base):
     project: Mapped[str]
     agent: Mapped[str]
     model: Mapped[str]
-    outcome: Mapped[str]  # answered, or the kind of the agent's error
+    outcome: Mapped[str]  # answered, or the kind of the error; asked while it is under way, or where it was cut off
     turns: Mapped[int]
     tool_uses: Mapped[int]
     input_tokens: Mapped[int]  # cached ones included

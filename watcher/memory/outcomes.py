@@ -159,20 +159,15 @@ def retry(connection: Connection, max_attempts: int) -> Retried:
     return Retried(tool_uses, summaries)
 
 
-def add_usage(
-    connection: Connection, session_id: str, *, input_tokens: int, output_tokens: int, cost_usd: float
-) -> None:
-    """Add what one request to the agent cost."""
-    connection.execute(
-        update(SdkSession)
-        .where(SdkSession.session_id == session_id)
-        .values(
-            agent_requests=SdkSession.agent_requests + 1,
-            input_tokens=SdkSession.input_tokens + input_tokens,
-            output_tokens=SdkSession.output_tokens + output_tokens,
-            cost_usd=SdkSession.cost_usd + cost_usd,
-        )
+def is_by(connection: Connection, session_id: str, agent: str) -> bool:
+    """Say whether an agent has observed anything of a session, or summarised a turn of it for good."""
+    observed = select(Observation.id).where(Observation.session_id == session_id, Observation.agent == agent)
+    summarised = select(SessionSummary.id).where(
+        SessionSummary.session_id == session_id,
+        SessionSummary.agent == agent,
+        SessionSummary.source == SummarySource.AGENT,
     )
+    return any(connection.scalar(one.limit(1)) is not None for one in (observed, summarised))
 
 
 def _put_summary(

@@ -7,6 +7,7 @@ anew, or from a fork's copy of it, so the horizon is kept: entries written befor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -16,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from watcher.memory import turns
 from watcher.memory.models import (
+    AgentRequest,
     BrokenLine,
     Checkpoint,
     Context,
@@ -33,7 +35,7 @@ from watcher.memory.models import (
 
 MINUTE = 60_000  # milliseconds: the horizon is a number of minutes, as SQLite keeps 32 bits of its user's
 _OF_SESSION = (ToolUse, UserPrompt, Observation, SessionSummary)  # in the order in which they go
-_Trace = type[Flag] | type[Delivery] | type[BrokenLine] | type[Watcher]
+_Trace = type[AgentRequest] | type[Flag] | type[Delivery] | type[BrokenLine] | type[Watcher]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,17 @@ def drop_traces(connection: Connection, before: int, limit: int) -> int:
         + _drop(connection, BrokenLine, BrokenLine.seen_at_epoch < before, limit)
         + _drop(connection, Watcher, (Watcher.heartbeat_at_epoch < before) & is_between, limit)
     )
+
+
+def first_request(connection: Connection) -> float:
+    """Return when (epoch) the first request to an agent was made that is still told of; infinity where none is."""
+    first = connection.scalar(select(AgentRequest.created_at_epoch).order_by(AgentRequest.id).limit(1))
+    return math.inf if first is None else first
+
+
+def drop_requests(connection: Connection, before: int, limit: int) -> int:
+    """Delete what tells of requests to an agent from before some time (epoch), some of it; return how many rows."""
+    return _drop(connection, AgentRequest, AgentRequest.created_at_epoch < before, limit)
 
 
 def still_transcripts(connection: Connection, before: int, *, after: str, limit: int) -> list[str]:

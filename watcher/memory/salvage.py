@@ -19,7 +19,17 @@ from sqlalchemy import JSON, Connection, delete, func, select
 from watcher.memory import retention
 from watcher.memory.database import insert
 from watcher.memory.faults import DatabaseBusyError, of_files
-from watcher.memory.models import Base, Context, Observation, SdkSession, SessionSummary, ToolUse, UserPrompt, Watcher
+from watcher.memory.models import (
+    AgentRequest,
+    Base,
+    Context,
+    Observation,
+    SdkSession,
+    SessionSummary,
+    ToolUse,
+    UserPrompt,
+    Watcher,
+)
 
 try:
     import fcntl
@@ -77,7 +87,7 @@ def save(old: Path, connection: Connection, has_transcript: Callable[[str], bool
     begun: object = None
     with closing(sqlite3.connect(f"{old.as_uri()}?mode=ro", uri=True)) as source:
         source.text_factory = bytes
-        for table in (Context, SdkSession, UserPrompt, ToolUse, Observation, SessionSummary):
+        for table in (Context, SdkSession, UserPrompt, ToolUse, Observation, SessionSummary, AgentRequest):
             for values in _rows(source, table):
                 _put(connection, table, values)
         begun = min((row["started_at_epoch"] for row in _rows(source, Watcher)), default=None)  # type: ignore[type-var]
@@ -133,7 +143,7 @@ def _put(connection: Connection, table: type[Base], values: _Values) -> None:
     """Store a row, unless it is there already, or a value or the session that it needs is not."""
     names = ", ".join(values)
     marks = ", ".join(f":{name}" for name in values)
-    has_parent = "session_id" in values and table is not SdkSession
+    has_parent = "session_id" in values and table not in (SdkSession, AgentRequest)
     needs = "EXISTS (SELECT 1 FROM sdk_sessions WHERE session_id = :session_id)" if has_parent else "1"
     statement = f"INSERT OR IGNORE INTO {table.__tablename__} ({names}) SELECT {marks} WHERE {needs}"
     connection.exec_driver_sql(statement, values)

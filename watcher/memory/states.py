@@ -44,4 +44,5 @@ class ConditionName(StrEnum):
     AGENT = "agent"  # the model cannot be had; the state is the AgentError's kind
     WATCHING = "watching"  # file system events cannot be had: the rescan finds what they would have told
     TRANSCRIPTS = "transcripts"  # some cannot be read
+    BUDGET = "budget"  # nothing is wrong: what may be spent in a day is spent, or is caught up with
     DATABASE = "database"  # it was damaged, was put aside, and is a new one

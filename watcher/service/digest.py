@@ -17,17 +17,19 @@ from sqlalchemy import Connection
 
 from watcher.agent import base
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import conditions, outcomes, recollection, turns
+from watcher.memory import conditions, outcomes, recollection, requests, turns
 from watcher.memory.database import Database, DatabaseBusyError
 from watcher.memory.models import SummarySource
 from watcher.memory.turns import StoredToolUse, Turn
 from watcher.recall import context
 from watcher.service.batches import Batches, Part
+from watcher.service.budget import Budget
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.settings import Settings
 
 DATABASE_PAUSE = 1.0  # seconds before a locked database is tried again
 MAY_LIE_IN_THE_BATCH = {"crashed", "refused", "timeout", "unreadable"}  # kinds of AgentError
+MAY_HAVE_COST = {"crashed", "timeout", "unreadable"}  # though the error may not know what
 
 
 class Outcome(Enum):
@@ -36,6 +38,7 @@ class Outcome(Enum):
     NOTHING_TO_DO = auto()
     DONE = auto()  # one batch is digested; there may be more
     FAILED = auto()  # no usable answer; the batch is kept
+    PUT_OFF = auto()  # the day's budget is spent; the batch is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class Digest:
             max_attempts=settings.agent.max_attempts,
             clock=clock,
         )
+        self._budget = Budget(database, settings.agent, listener=listener, clock=clock)
         self._stopping = threading.Event()
 
     def summarise(self, connection: Connection, session_id: str, *, is_ending: bool = False) -> int:
@@ -122,40 +126,64 @@ class Digest:
         """Have the agent digest one batch of a session, if one is due. Blocks for as long as it thinks."""
         with self._database.read() as connection:
             job = self._next_job(connection, session_id)
+            is_spent = not self._is_free and self._budget.is_session_spent(connection, session_id)
         if job is None:
             return Outcome.NOTHING_TO_DO
+        if is_spent:
+            self._tell_once_of_session(job)
+            return self._answered(job, self._provisional.digest(job.batch), by=self._provisional.name, request_id=None)
+        request_id = None
+        if not self._is_free:
+            try:
+                request_id = self._begin(job)
+            except DatabaseBusyError:
+                return Outcome.NOTHING_TO_DO  # It is asked again: what it says must be stored as well.
+            if request_id is None:
+                return Outcome.PUT_OFF
         try:
             reply = self._agent.digest(job.batch)
         except base.AgentError as error:
             if error.kind == "stopped":
                 return Outcome.NOTHING_TO_DO  # The watcher ends; the next one asks again.
-            self._count_failure(job, error)
+            self._count_failure(job, error, request_id)
             return Outcome.FAILED
         except Exception as error:
             # A defect of ours must not have the same batch asked, and paid, for ever.
-            self._count_failure(job, base.AgentError(repr(error), kind="crashed"))
+            self._count_failure(job, base.AgentError(repr(error), kind="crashed"), request_id)
             raise
-        return Outcome.DONE if self._keep(job, reply) else Outcome.NOTHING_TO_DO
+        return self._answered(job, reply, by=self._agent.name, request_id=request_id)
 
     def due(self, *, but: Set[str] = frozenset(), most: int = sys.maxsize) -> list[str]:
-        """Return the sessions for which the agent is to be asked, those that waited longest first."""
+        """Return the sessions for which the agent is to be asked, those that waited longest first.
+
+        None while the day's budget is spent; once it is back, the newest first until all that waited is done.
+        """
         found: list[str] = []
+        is_wanted = False
         with self._database.read() as connection:
-            for session_id, due_at in self._waiting(connection):
-                if len(found) == most:
-                    break
-                if session_id not in but and due_at <= self._clock():
-                    found.append(session_id)
+            spent = "" if self._is_free else self._budget.spent(connection)
+            standing = self._budget.standing(connection)
+            for session_id, due_at in self._waiting(connection, newest_first=standing is not None):
+                if due_at <= self._clock():
+                    is_wanted = True
+                    if spent or len(found) == most:
+                        break
+                    if session_id not in but:
+                        found.append(session_id)
+        self._budget.note(standing, spent, is_wanted=is_wanted)
         return found
 
     def next_due_at(self) -> int | None:
         """Return when (epoch) the agent is to be asked next, as things stand; None where nothing waits for it."""
         with self._database.read() as connection:
-            return min((due_at for _, due_at in self._waiting(connection)), default=None)
+            due_at = min((due_at for _, due_at in self._waiting(connection)), default=None)
+            is_spent = due_at is not None and not self._is_free and self._budget.spent(connection)
+        return max(due_at, self._budget.back_at()) if due_at is not None and is_spent else due_at
 
-    def _waiting(self, connection: Connection) -> Iterator[tuple[str, int]]:
+    def _waiting(self, connection: Connection, *, newest_first: bool = False) -> Iterator[tuple[str, int]]:
         """Yield the sessions that wait for the agent, and from when on it is to be asked about them."""
-        for session_id in turns.sessions_with_work(connection, self._settings.agent.max_attempts):
+        found = turns.sessions_with_work(connection, self._settings.agent.max_attempts)
+        for session_id in reversed(found) if newest_first else found:
             due_at = self._batches.due_at(connection, session_id)
             if due_at is not None:
                 yield session_id, due_at
@@ -186,43 +214,61 @@ class Digest:
         )
         return _Job(parts, uses, batch)
 
-    def _keep(self, job: _Job, reply: base.Reply) -> bool:
-        """Store an answer, however long the database is locked: it was paid for. Say whether it is stored."""
+    def _begin(self, job: _Job) -> int | None:
+        """Write down that a request is made, and return its id; None where the day's budget is spent."""
+        with self._database.write() as connection:
+            if self._budget.spent(connection):
+                return None
+            return requests.begin(
+                connection,
+                session_id=job.session_id,
+                project=job.project,
+                agent=self._agent.name,
+                model=self._settings.agent.model,
+                turns=len(job.parts),
+                tool_uses=len(job.tool_use_ids),
+                now=self._clock(),
+            )
+
+    def _answered(self, job: _Job, reply: base.Reply, *, by: str, request_id: int | None) -> Outcome:
+        """Store an answer, however long the database is locked: it was paid for."""
         while not self._stopping.is_set():
             try:
-                self._store(job, reply)
+                self._store(job, reply, by, request_id)
             except DatabaseBusyError:
                 self._stopping.wait(DATABASE_PAUSE)
             else:
-                return True
-        return False
+                return Outcome.DONE
+        return Outcome.NOTHING_TO_DO
 
-    def _store(self, job: _Job, reply: base.Reply) -> None:
+    def _store(self, job: _Job, reply: base.Reply, by: str, request_id: int | None) -> None:
         with self._database.write() as connection:
             new = outcomes.put_observations(
                 connection,
                 job.session_id,
                 job.project,
                 [_observation_fields(observation, job) for observation in reply.observations],
-                agent=self._agent.name,
+                agent=by,
             )
             outcomes.mark_observed(connection, job.tool_use_ids)
             for part in job.parts:
                 if summary := reply.summaries.get(part.turn.number):
                     outcomes.put_agent_summary(
-                        connection, part.turn, _summary_fields(summary), agent=self._agent.name, now=self._clock()
+                        connection, part.turn, _summary_fields(summary), agent=by, now=self._clock()
                     )
             missing = [number for number in job.batch.wanted if number not in reply.summaries]
             outcomes.count_missing(connection, job.session_id, missing)
-            _add_usage(connection, job, reply.usage)
-            conditions.clear(connection, conditions.AGENT)
+            if request_id is not None:
+                _finish(connection, request_id, requests.ANSWERED, reply.usage)
+            if by == self._agent.name:
+                conditions.clear(connection, conditions.AGENT)
             self._render(connection, job.project)
         told = [_plural(new, "observation", "observations")]
         if reply.summaries:
             told.append(_plural(len(reply.summaries), "summary", "summaries"))
-        self._tell(EventKind.OBSERVED, job, f"{' and '.join(told)} by {self._agent.name}")
+        self._tell(EventKind.OBSERVED, job, f"{' and '.join(told)} by {by}")
 
-    def _count_failure(self, job: _Job, error: base.AgentError) -> None:
+    def _count_failure(self, job: _Job, error: base.AgentError, request_id: int | None) -> None:
         with self._database.write() as connection:
             outcomes.count_failure(
                 connection,
@@ -235,11 +281,24 @@ class Digest:
                 counts=error.kind in MAY_LIE_IN_THE_BATCH,
                 max_attempts=self._settings.agent.max_attempts,
             )
-            _add_usage(connection, job, error.usage)
+            if request_id is not None:
+                if error.usage != base.Usage() or error.kind in MAY_HAVE_COST:
+                    _finish(connection, request_id, error.kind, error.usage)
+                else:
+                    requests.drop(connection, request_id)
             text, moment = str(error), self._clock()
             conditions.put(connection, conditions.AGENT, error.kind, text, hint=error.hint, now=moment)
         hint = f" ({error.hint})" if error.hint else ""
         self._tell(EventKind.TROUBLE, job, f"agent {error.kind}: {error}{hint}")
+
+    def _tell_once_of_session(self, job: _Job) -> None:
+        """Say that a session has had its tokens, unless what is digested without the model says so already."""
+        with self._database.read() as connection:
+            is_told = outcomes.is_by(connection, job.session_id, self._provisional.name)
+        if not is_told:
+            tokens = f"{self._settings.agent.session_tokens:,} tokens"
+            text = f"budget: the session has had its {tokens}; the rest of it is digested without the model"
+            self._tell(EventKind.TROUBLE, job, f"{text} (session_tokens under [agent] in config.toml)")
 
     def _render(self, connection: Connection, project: str) -> None:
         text = context.render(connection, project, self._settings.context)
@@ -272,13 +331,14 @@ def _turn(turn: Turn, uses: Sequence[StoredToolUse], *, own: str = "", wants_sum
     )
 
 
-def _add_usage(connection: Connection, job: _Job, usage: base.Usage) -> None:
-    outcomes.add_usage(
+def _finish(connection: Connection, request_id: int, outcome: str, cost: base.Usage) -> None:
+    requests.finish(
         connection,
-        job.session_id,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cost_usd=usage.cost_usd,
+        request_id,
+        outcome=outcome,
+        input_tokens=cost.input_tokens,
+        output_tokens=cost.output_tokens,
+        cost_usd=cost.cost_usd,
     )
 
 

@@ -26,6 +26,7 @@ IDLE_STEP = 0.5  # seconds of a step while none is
 ROWS = 200  # of a transaction
 LOOKS = 200  # transcripts looked for at a time
 ENOUGH = 0.9  # of the size allowed: where forgetting ends once it has begun
+REQUESTS_KEPT = 400 * 86_400_000  # milliseconds that what was asked of the agent is kept: a year and a month
 YOUNGEST = 86_400_000  # milliseconds: size makes no session forgotten whose transcripts may not all be taken in yet
 MEGABYTE = 1_000_000
 DAY = 86_400_000  # milliseconds
@@ -116,6 +117,7 @@ class Housekeeping:
         if given_up_before:
             yield from self._give_up(given_up_before, forgotten)
             yield from self._drop_checkpoints(given_up_before)
+        yield from self._drop_requests(moment - REQUESTS_KEPT)
         if bounds.max_age:
             before = moment - round(bounds.max_age * DAY)
             with self._database.write() as connection:
@@ -137,6 +139,16 @@ class Housekeeping:
                 forgotten.given_up += retention.give_up(connection, stale)
                 dropped = retention.drop_traces(connection, before, ROWS)
             is_done = not stale and not dropped
+            yield
+
+    def _drop_requests(self, before: int) -> Iterator[None]:
+        """Drop what tells of requests of long ago."""
+        while True:
+            with self._database.read() as connection:
+                if retention.first_request(connection) >= before:
+                    return
+            with self._database.write() as connection:
+                retention.drop_requests(connection, before, ROWS)
             yield
 
     def _drop_checkpoints(self, before: int) -> Iterator[None]:

@@ -53,7 +53,7 @@ class Replay:
             outcome = Outcome.DONE
             while outcome is Outcome.DONE:
                 outcome = digest.ask_agent(recording.session_id)
-            answered &= outcome is not Outcome.FAILED
+            answered &= outcome not in (Outcome.FAILED, Outcome.PUT_OFF)
             self.progress(recording.size)
         return answered
 

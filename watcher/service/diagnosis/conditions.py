@@ -17,7 +17,9 @@ _WRONG = {
 
 
 def gravity(condition: CurrentCondition) -> State:
-    """Say how bad a condition is."""
+    """Say how bad a condition is; that a budget is spent is as it should be."""
+    if condition.name == ConditionName.BUDGET:
+        return State.OK
     return State.WRONG if (condition.name, condition.state) in _WRONG else State.WARNING
 
 

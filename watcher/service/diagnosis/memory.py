@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from watcher.memory import figures, health, lookup
 from watcher.memory.database import driver
+from watcher.memory.states import ConditionName
 from watcher.service.diagnosis.conditions import gravity, told
 from watcher.service.diagnosis.finding import Case, Finding, State, counted, size, span
 from watcher.service.diagnosis.life import Life
@@ -115,6 +116,7 @@ def tool_uses(case: Case) -> Iterator[Finding]:
         up = figures.given_up(driver(connection), case.settings.agent.max_attempts)
         late = health.waiting(connection, case.now - WAITING_LATE)
         counts = figures.counts(driver(connection)).tool_uses
+        is_put_off = any(one.name == ConditionName.BUDGET for one in lookup.conditions(driver(connection)))
     if up.tool_uses:
         text = f"{counted(up.tool_uses, 'tool use')} failed: the agent could not be had for them in all their tries"
         yield Finding("tool uses", State.WRONG, text, "claude-mem retry")
@@ -122,8 +124,8 @@ def tool_uses(case: Case) -> Iterator[Finding]:
         text = f"{counted(up.forgotten, 'tool use')} failed for good; the provisional summaries tell of them"
         yield Finding("tool uses", State.WARNING, text)
     if late:
-        state = State.WRONG if case.is_watched else State.WARNING
-        hint = "see conditions and agent, below" if case.is_watched else _START
+        state = State.WRONG if case.is_watched and not is_put_off else State.WARNING
+        hint = "claude-mem usage" if is_put_off else "see conditions and agent, below" if case.is_watched else _START
         yield Finding(
             "tool uses", state, f"{counted(late, 'tool use')} of more than a day ago wait for the agent", hint
         )
@@ -150,9 +152,9 @@ def standing_conditions(case: Case) -> Iterator[Finding]:
         current = lookup.conditions(driver(connection))
     for condition in current:
         text = f"{condition.name}: {told(condition, case.now)}"
-        if case.is_watched:
-            yield Finding("conditions", gravity(condition), text, condition.hint)
-        else:
-            yield Finding("conditions", State.WARNING, f"{text} (as the last watcher saw it)", condition.hint)
+        state = gravity(condition)
+        if not case.is_watched:
+            text, state = f"{text} (as the last watcher saw it)", min(state, State.WARNING, key=list(State).index)
+        yield Finding("conditions", state, text, condition.hint)
     if not current:
         yield Finding("conditions", State.OK, "the watcher says that nothing is wrong")
