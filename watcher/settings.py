@@ -33,13 +33,13 @@ class AgentSettings:
     max_attempts: int = 5  # tries at one batch before its tool uses count as failed
     retry_pause: float = 30.0  # seconds before the second try; doubles with each one after
     idle_limit: float = 60.0  # seconds after its last answer that the process which asks the model is kept
-    # What may be spent; 0 is without end. So that nothing that goes wrong costs more than a lunch: whoever has three
-    # sessions open all day makes some 200 requests of 15,000 tokens, two cents each at the default model's price. A
-    # session may have as much as a day of dollars comes to. Where the login is a subscription, the dollars are what its
-    # share would cost.
-    daily_requests: int = 500
+    # What may be spent, 0 being without end. Meant for what goes wrong, and not to be met otherwise: whoever works in
+    # three sessions all day makes some 200 requests of 15,000 tokens at most, for two cents each. A session may have
+    # the tokens that ten dollars buy. Dollars are as Claude Code reckons them, also where a subscription pays. What is
+    # under way when they are spent is paid for all the same: two requests.
+    daily_requests: int = 500  # a day is one where the user is, from midnight to midnight
     daily_dollars: float = 10.0
-    session_tokens: int = 10_000_000  # both ways, in the whole life of a session
+    session_tokens: int = 10_000_000  # in and out, over the whole life of a session
     cli_path: str = ""  # the Claude Code CLI to use; empty: the one that ships with claude-agent-sdk
 
 

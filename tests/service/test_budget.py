@@ -155,12 +155,18 @@ def test_a_row_is_completed_with_what_came_of_it_or_not_at_all(recorder: Recorde
 
 
 def test_an_agent_that_costs_nothing_leaves_no_rows_and_has_no_budget(settings: Settings, database: Database) -> None:
+    paid = recorder_with(settings, database, ScriptedAgent())  # before the agent was changed
+    end_session(paid, 1)
+    ask_all(paid)
     recorder = recorder_with(settings, database, None, daily_requests=1, session_tokens=1)
-    for number in (1, 2, 3):
+    for number in (2, 3):
         end_session(recorder, number)
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE tool_uses SET status = 'pending'")
     assert len(ask_all(recorder)) == 3
-    assert recorder.rows(ROWS) == []
+    assert len(recorder.rows(ROWS)) == 1
     assert budget(recorder) is None
+    assert said(recorder) == []
 
 
 def test_a_locked_database_has_nothing_asked_that_could_not_be_stored(
@@ -366,14 +372,14 @@ def test_what_the_extractive_agent_did_says_nothing_of_the_models_health(
 ) -> None:
     recorder = recorder_with(settings, database, agent, session_tokens=110)
     for number in (1, 2):
+        with recorder.database.write() as connection:
+            conditions.put(connection, conditions.AGENT, "overloaded", "down", now=recorder.now)
         recorder.write(lines.turn(number * 1000, number))
         recorder.life.follow(recorder.transcript)
         recorder.life.finalize(SESSION)
         assert recorder.digest.ask_agent(SESSION) is Outcome.DONE
-        with recorder.database.write() as connection:
-            conditions.put(connection, conditions.AGENT, "overloaded", "down", now=recorder.now)
-    recorder.digest.ask_agent(SESSION)
-    assert recorder.rows("SELECT name FROM conditions") == [("agent",)]
+        assert recorder.rows("SELECT name FROM conditions") == [[], [("agent",)]][number - 1]
+    assert len(agent.asked) == 1
 
 
 def test_a_replay_says_that_not_all_was_asked(settings: Settings, database: Database, agent: ScriptedAgent) -> None:

@@ -16,7 +16,6 @@ from watcher.settings import AgentSettings
 
 _HINT = "claude-mem usage; daily_requests and daily_dollars under [agent] in config.toml bound it"
 
-
 # How the day's budget stands, as its condition says; without one all is well.
 SPENT = "spent"
 CATCHING_UP = "catching up"  # it is back, and something waits from before
@@ -74,7 +73,7 @@ class Budget:
             text = "it is back; what waited is asked about, the newest session first"
             self._put(CATCHING_UP, text)
             self._listener(Event(EventKind.MENDED, f"budget: {text}"))
-        elif state and not spent and not is_wanted:
+        elif not is_wanted and (state == CATCHING_UP or (state and not spent)):
             with self._database.write() as connection:
                 conditions.clear(connection, conditions.BUDGET)
 
