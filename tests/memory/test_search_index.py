@@ -49,7 +49,7 @@ def words_of(database: Database) -> set[str]:
 
 def summarise(database: Database, request: str, source: str) -> None:
     """Write a turn's summary as digest does: the agent's takes the provisional one's place."""
-    turn = Turn("s", "/api", 2, 2, (), "", 0, True, 1, 0, None, 0, 0)
+    turn = Turn("s", "/api", 2, 2, (), "", 0, True, 1, 0, 0, None, 0, 0)
     fields = SummaryFields(request, *[f"{request} {name}" for name in ("saw", "learned", "did", "next", "note")])
     with database.write() as connection:
         if source == "provisional":
