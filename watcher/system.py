@@ -64,6 +64,21 @@ def look_at_lock(path: Path) -> LockState:
         return LockState.BROKEN if _take(other.fileno(), False) else LockState.FREE
 
 
+def pid_exists(pid: int) -> bool:
+    """Say whether a pid is in use, at next to no cost; it may be another process's by now."""
+    if WINDOWS:
+        import psutil
+
+        return psutil.pid_exists(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def process_is_alive(pid: int, started_before_epoch: int) -> bool:
     """Say whether a process runs that was there at that time (ms); its pid may be another's by now."""
     try:

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from watcher.memory.database import iso, least
-from watcher.memory.models import Delivery, Flag, FlagKind, SdkSession, SessionStatus, SessionSummary
+from watcher.memory.models import (
+    Delivery,
+    Flag,
+    FlagKind,
+    SdkSession,
+    SessionStatus,
+    SessionSummary,
+    ToolUse,
+    ToolUseStatus,
+    UserPrompt,
+)
 
 # Why a session was ended that no hook said was over: judged by its silence, and so perhaps wrongly.
 IDLE = "idle"
@@ -70,6 +80,27 @@ def last_start(connection: Connection, project: str, *, but: str) -> int:
     )
     told = select(func.max(Delivery.delivered_at_epoch)).where(Delivery.project == project, Delivery.session_id != but)
     return max(connection.scalar(begun) or 0, connection.scalar(told) or 0)
+
+
+def with_quiet_turns(connection: Connection, quiet_since: int, at: int) -> list[str]:
+    """Return the active sessions not heard of since some time (epoch) whose last turn is not over, and could be.
+
+    A tool that still runs, or waits for the user's leave, is silent too. What was prompted after `at` is left alone.
+    """
+    last = (
+        select(func.max(UserPrompt.prompt_number))
+        .where(UserPrompt.session_id == SdkSession.session_id, UserPrompt.created_at_epoch <= at)
+        .correlate(SdkSession)
+        .scalar_subquery()
+    )
+    runs = select(UserPrompt.id).where(
+        UserPrompt.session_id == SdkSession.session_id,
+        UserPrompt.prompt_number == last,
+        UserPrompt.ended_at_epoch.is_(None),
+    )
+    waits = select(ToolUse.id).where(ToolUse.session_id == SdkSession.session_id, ToolUse.status == ToolUseStatus.OPEN)
+    is_quiet = (SdkSession.status == SessionStatus.ACTIVE, SdkSession.last_activity_at_epoch <= quiet_since)
+    return list(connection.scalars(select(SdkSession.session_id).where(*is_quiet, runs.exists(), ~waits.exists())))
 
 
 def orphans(connection: Connection, before: int) -> list[Session]:

@@ -181,19 +181,6 @@ def end_last_turn(connection: Connection, session_id: str, at: int) -> None:
     )
 
 
-def is_running(connection: Connection, session_id: str, at: int) -> bool:
-    """Say whether the end of a session's last turn is not known."""
-    last = select(UserPrompt.id).where(UserPrompt.prompt_number == _last_number(session_id, at))
-    is_open = (UserPrompt.session_id == session_id, UserPrompt.ended_at_epoch.is_(None))
-    return connection.scalar(last.where(*is_open)) is not None
-
-
-def has_open_tool_uses(connection: Connection, session_id: str) -> bool:
-    """Say whether a tool of a session still runs, or waits for the user's leave."""
-    is_open = (ToolUse.session_id == session_id, ToolUse.status == ToolUseStatus.OPEN)
-    return connection.scalar(select(ToolUse.id).where(*is_open).limit(1)) is not None
-
-
 def bring_back(connection: Connection, session_id: str, *, to: int) -> None:
     """Move a session's prompts, words and turn ends that lie after some time (epoch) back to before it, as they stand.
 

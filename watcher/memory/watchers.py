@@ -1,4 +1,4 @@
-"""Owns writing down the runs of the watcher; `lookup` reads the last one."""
+"""Owns writing down the runs of the watcher; `lookup` reads the last one, `changes` writes heartbeats."""
 
 from __future__ import annotations
 
@@ -15,11 +15,6 @@ def started(connection: Connection, *, pid: int, version: str, now: int) -> int:
         .returning(Watcher.id)
     )
     return int(row.scalar_one())
-
-
-def beat(connection: Connection, watcher_id: int, *, now: int) -> None:
-    """Write down that it still runs."""
-    connection.execute(update(Watcher).where(Watcher.id == watcher_id).values(heartbeat_at_epoch=now))
 
 
 def stopped(connection: Connection, watcher_id: int, *, reason: str, now: int) -> None:

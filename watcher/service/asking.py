@@ -6,8 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from watcher.agent import base
+from watcher.service.budget import Leave
 from watcher.service.digest import Digest, Outcome
-from watcher.service.events import Event, EventKind, Listener, Pace
+from watcher.service.events import Clock, Event, EventKind, Listener, Pace, now
+from watcher.service.waiting import Waiting
 
 AGENTS_AT_ONCE = 2  # each is a process of some 200 MB
 LONGEST_REST = 3600.0  # seconds that the agent is left alone after failures
@@ -25,6 +27,7 @@ class Asking:
         wake: Callable[[], None],
         listener: Listener,
         pace: Pace,
+        clock: Clock = now,
     ) -> None:
         """`retry_pause` is the rest after a first failure, in seconds; `wake` is called when an answer is there."""
         self._digest = digest
@@ -33,28 +36,47 @@ class Asking:
         self._wake = wake
         self._listener = listener
         self._pace = pace
+        self._waiting = Waiting(digest, clock=clock, pace=pace)
         self._workers = ThreadPoolExecutor(AGENTS_AT_ONCE, thread_name_prefix="agent")
         self._asked: dict[str, Future[Outcome]] = {}
         self._failures = 0  # in a row
         self._rests_until = 0.0
+        self._leave: Leave | None = None  # as it was seen last
 
     def __bool__(self) -> bool:
         """Say whether an answer is awaited."""
         return bool(self._asked)
 
-    def go_on(self) -> None:
-        """Collect what was answered, and ask about what is due: one at a time a session."""
+    def note(self, session_id: str) -> None:
+        """Say that there is news of a session; safe in any thread."""
+        self._waiting.note(session_id)
+
+    def go_on(self) -> float:
+        """Collect what was answered, and ask about what is due: one at a time a session.
+
+        Return how long there is nothing else to do, if nobody answers and there is no news (seconds).
+        """
         for session_id, future in list(self._asked.items()):
             if future.done():
                 del self._asked[session_id]
                 self._note(session_id, future)
-        if self._pace() < self._rests_until:
-            return
+                self._waiting.note(session_id)  # there may be more of it
+        rest = self._rests_until - self._pace()
+        if rest > 0:
+            return rest
+        rest = self._waiting.look()
         # After a failure one request goes ahead alone, so that a recovering service is not met by a storm.
-        most = 1 if self._failures else AGENTS_AT_ONCE
-        if len(self._asked) < most:
-            for session_id in self._digest.due(but=set(self._asked), most=most - len(self._asked)):
-                self._ask(session_id)
+        room = (1 if self._failures else AGENTS_AT_ONCE) - len(self._asked)
+        if room <= 0:
+            return rest
+        waiting = self._waiting.due()
+        # With nobody waiting and nothing said of the budget, an idle watcher need not look.
+        if waiting or self._leave is not Leave.OLDEST_FIRST:
+            self._leave = self._digest.leave(is_wanted=bool(waiting))
+        found = [session_id for session_id in self._leave.of(waiting) if session_id not in self._asked]
+        for session_id in found[:room]:
+            self._ask(session_id)
+        return rest
 
     def close(self) -> None:
         """End what still runs; it is asked again by the next watcher."""

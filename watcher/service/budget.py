@@ -6,6 +6,8 @@ the budget is back it is caught up with, the newest session first: what is going
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 from sqlalchemy import Connection
 
 from watcher.memory import conditions, lookup, usage
@@ -19,6 +21,23 @@ _HINT = "claude-mem usage; daily_requests and daily_dollars under [agent] in con
 # How the day's budget stands, as its condition says; without one all is well.
 SPENT = "spent"
 CATCHING_UP = "catching up"  # it is back, and something waits from before
+
+
+UNBOUNDED = AgentSettings(daily_requests=0, daily_dollars=0.0, session_tokens=0)
+
+
+class Leave(Enum):
+    """Whom the agent may be asked about."""
+
+    NOBODY = auto()
+    OLDEST_FIRST = auto()
+    NEWEST_FIRST = auto()
+
+    def of(self, waiting: list[str]) -> list[str]:
+        """Return whom it may be asked about of those who wait, in order; they are given the oldest first."""
+        if self is Leave.NOBODY:
+            return []
+        return waiting[::-1] if self is Leave.NEWEST_FIRST else waiting
 
 
 class Budget:
@@ -54,16 +73,21 @@ class Budget:
         """Return when (epoch) the next day's budget begins."""
         return usage.day(self._clock())[1]
 
-    def standing(self, connection: Connection) -> CurrentCondition | None:
-        """Return what was noted last of how the day's budget stands; None where there is nothing to say."""
-        found = (one for one in lookup.conditions(driver(connection)) if one.name == conditions.BUDGET)
-        return next(found, None)
+    def look(self, *, is_wanted: bool) -> Leave:
+        """Return whom the agent may be asked about; note how the day's budget stands, and tell it where that is news.
 
-    def note(self, before: CurrentCondition | None, spent: str, *, is_wanted: bool) -> None:
-        """Note how the day's budget stands, and tell it where that is news since `before`.
-
-        Take what of it is spent (see `spent`), and whether there is something to ask.
+        Take whether there is anyone to ask about.
         """
+        with self._database.read() as connection:
+            spent = self.spent(connection)
+            noted = lookup.conditions(driver(connection))
+        before = next((one for one in noted if one.name == conditions.BUDGET), None)
+        self._note(before, spent, is_wanted=is_wanted)
+        if spent:
+            return Leave.NOBODY
+        return Leave.OLDEST_FIRST if before is None else Leave.NEWEST_FIRST
+
+    def _note(self, before: CurrentCondition | None, spent: str, *, is_wanted: bool) -> None:
         state = before.state if before else ""
         if spent and is_wanted and (state, before and before.until) != (SPENT, self.back_at()):
             text = f"{spent}; what waits is asked about tomorrow, and summarised without the model meanwhile"

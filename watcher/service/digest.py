@@ -7,9 +7,8 @@ are one transaction too, so an agent that is asked twice is stored once.
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -17,13 +16,13 @@ from sqlalchemy import Connection
 
 from watcher.agent import base
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import conditions, outcomes, recollection, requests, turns
+from watcher.memory import conditions, outcomes, recollection, requests, sessions, turns
 from watcher.memory.database import Database, DatabaseBusyError
 from watcher.memory.models import SummarySource
 from watcher.memory.turns import StoredToolUse, Turn
 from watcher.recall import context
 from watcher.service.batches import Batches, Part
-from watcher.service.budget import Budget
+from watcher.service.budget import UNBOUNDED, Budget, Leave
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.settings import Settings
 
@@ -87,7 +86,8 @@ class Digest:
             max_attempts=settings.agent.max_attempts,
             clock=clock,
         )
-        self._budget = Budget(database, settings.agent, listener=listener, clock=clock)
+        bounds = UNBOUNDED if self._is_free else settings.agent
+        self._budget = Budget(database, bounds, listener=listener, clock=clock)
         self._stopping = threading.Event()
 
     def summarise(self, connection: Connection, session_id: str, *, is_ending: bool = False) -> int:
@@ -126,7 +126,7 @@ class Digest:
         """Have the agent digest one batch of a session, if one is due. Blocks for as long as it thinks."""
         with self._database.read() as connection:
             job = self._next_job(connection, session_id)
-            is_spent = not self._is_free and self._budget.is_session_spent(connection, session_id)
+            is_spent = self._budget.is_session_spent(connection, session_id)
         if job is None:
             return Outcome.NOTHING_TO_DO
         if is_spent:
@@ -153,37 +153,45 @@ class Digest:
             raise
         return self._answered(job, reply, by=self._agent.name, request_id=request_id)
 
-    def due(self, *, but: Set[str] = frozenset(), most: int = sys.maxsize) -> list[str]:
+    def due(self) -> list[str]:
         """Return the sessions for which the agent is to be asked, those that waited longest first.
 
         None while the day's budget is spent; once it is back, the newest first until all that waited is done.
         """
-        found: list[str] = []
-        is_wanted = False
+        moment = self._clock()
         with self._database.read() as connection:
-            spent = "" if self._is_free else self._budget.spent(connection)
-            standing = self._budget.standing(connection)
-            for session_id, due_at in self._waiting(connection, newest_first=standing is not None):
-                if due_at <= self._clock():
-                    is_wanted = True
-                    if spent or len(found) == most:
-                        break
-                    if session_id not in but:
-                        found.append(session_id)
-        self._budget.note(standing, spent, is_wanted=is_wanted)
-        return found
+            found = [session_id for session_id, due_at in self._waiting(connection) if due_at <= moment]
+        return self.leave(is_wanted=bool(found)).of(found)
+
+    def leave(self, *, is_wanted: bool) -> Leave:
+        """Return whom the agent may be asked about, as the day's budget stands; tell how it does where that is news.
+
+        Take whether there is anyone to ask about.
+        """
+        return self._budget.look(is_wanted=is_wanted)
 
     def next_due_at(self) -> int | None:
         """Return when (epoch) the agent is to be asked next, as things stand; None where nothing waits for it."""
         with self._database.read() as connection:
             due_at = min((due_at for _, due_at in self._waiting(connection)), default=None)
-            is_spent = due_at is not None and not self._is_free and self._budget.spent(connection)
+            is_spent = due_at is not None and self._budget.spent(connection)
         return max(due_at, self._budget.back_at()) if due_at is not None and is_spent else due_at
 
-    def _waiting(self, connection: Connection, *, newest_first: bool = False) -> Iterator[tuple[str, int]]:
+    def sessions_with_work(self) -> list[str]:
+        """Return the sessions that may wait for the agent, those that waited longest first."""
+        with self._database.read() as connection:
+            return turns.sessions_with_work(connection, self._settings.agent.max_attempts)
+
+    def work_of(self, session_id: str) -> tuple[int, int] | None:
+        """Return from when on a session's work is due, and since when it waits (epochs); None where there is none."""
+        with self._database.read() as connection:
+            due_at = self._batches.due_at(connection, session_id)
+            known = sessions.session(connection, session_id) if due_at is not None else None
+        return (due_at, known.last_activity_at) if due_at is not None and known is not None else None
+
+    def _waiting(self, connection: Connection) -> Iterator[tuple[str, int]]:
         """Yield the sessions that wait for the agent, and from when on it is to be asked about them."""
-        found = turns.sessions_with_work(connection, self._settings.agent.max_attempts)
-        for session_id in reversed(found) if newest_first else found:
+        for session_id in turns.sessions_with_work(connection, self._settings.agent.max_attempts):
             due_at = self._batches.due_at(connection, session_id)
             if due_at is not None:
                 yield session_id, due_at

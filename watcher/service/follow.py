@@ -1,7 +1,7 @@
 """Owns which transcripts to look at: those that changed, found by the rescan, and their order.
 
 The rescan by inode, size and modification time is the promise that file system events cannot keep: transcripts of
-active sessions each second, the whole projects folder every now and then.
+sessions that are at work each second, the whole projects folder every now and then.
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ def is_transcript(path: Path, projects: Path) -> bool:
 
 def subagents_of(transcript: Path) -> list[Path]:
     """Return the transcripts of a session's subagents; none where their folder cannot be looked into now."""
+    folder = transcript.with_suffix("") / "subagents"
     try:
-        return sorted((transcript.with_suffix("") / "subagents").glob("**/agent-*.jsonl"))
+        # Most have none, and a glob takes longer.
+        return sorted(folder.glob("**/agent-*.jsonl")) if folder.is_dir() else []
     except PermissionError:
         return []
 
@@ -70,13 +72,13 @@ class Rescan:
         """
         self.unreadable = {}
         found = [
-            (path.name.startswith("agent-"), status.st_mtime_ns, path, status)
+            (path[path.rfind(os.sep) + 1 :].startswith("agent-"), status.st_mtime_ns, path, status)
             for path, status in _transcripts(self._projects, self.unreadable)
             if self._is_new(path, status)
         ]
         for _, _, path, status in sorted(found, key=lambda one: one[:3]):
-            self._seen[str(path)] = _signature(status)
-            yield path
+            self._seen[path] = _signature(status)
+            yield Path(path)
 
     def changed(self, paths: Iterable[Path]) -> Iterator[Path]:
         """Return those of some transcripts that changed."""
@@ -85,7 +87,7 @@ class Rescan:
                 status = path.stat()
             except OSError:
                 continue
-            if self._is_new(path, status):
+            if self._is_new(str(path), status):
                 self._seen[str(path)] = _signature(status)
                 yield path
 
@@ -93,11 +95,11 @@ class Rescan:
         """Look at a file again the next time, changed or not."""
         self._seen[str(path)] = _UNSEEN
 
-    def _is_new(self, path: Path, status: os.stat_result) -> bool:
-        known = self._seen.get(str(path))
+    def _is_new(self, path: str, status: os.stat_result) -> bool:
+        known = self._seen.get(path)
         if known is not None:
             return known != _signature(status)
-        reached = self._reached.get(str(path))
+        reached = self._reached.get(path)
         if reached is None:
             return status.st_mtime_ns >= beginning(self._since, self._clock()) * 1_000_000
         offset, at = reached
@@ -137,20 +139,17 @@ def _signature(status: os.stat_result) -> _Signature:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _transcripts(projects: Path, unreadable: dict[Path, str]) -> Iterator[tuple[Path, os.stat_result]]:
-    """Return every transcript with its status."""
+def _transcripts(projects: Path, unreadable: dict[Path, str]) -> Iterator[tuple[str, os.stat_result]]:
+    """Return every transcript with its status: thousands, so by their names alone."""
     for project in _entries(projects, unreadable):
         for entry in _entries(project.path, unreadable):
-            path = Path(entry.path)
             if entry.name.endswith(".jsonl"):
-                found = [path]
-            elif entry.is_dir(follow_symlinks=False):
-                found = subagents_of(path)
-            else:
-                continue
-            for transcript in found:
                 with suppress(OSError):  # it went while we looked, or is a link to nowhere
-                    yield transcript, transcript.stat()
+                    yield entry.path, os.stat(entry.path)  # noqa: PTH116 - the entry knows no inode on Windows
+            elif entry.is_dir(follow_symlinks=False):
+                for transcript in subagents_of(Path(entry.path)):
+                    with suppress(OSError):
+                        yield str(transcript), transcript.stat()
 
 
 def _entries(folder: Path | str, unreadable: dict[Path, str]) -> list[os.DirEntry[str]]:

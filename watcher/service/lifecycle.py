@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from watcher.memory import records, sessions, turns
+from watcher.memory.changes import Changes
 from watcher.memory.database import Database, DatabaseError
 from watcher.memory.models import FlagKind, SessionStatus
 from watcher.memory.sessions import RaisedFlag, Session
@@ -39,8 +41,12 @@ class Lifecycle:
         listener: Listener = lambda _event: None,
         clock: Clock = now,
         pace: Pace = time.monotonic,
+        changes: Changes | None = None,
     ) -> None:
-        """`slice_size`: bytes of a transcript that are taken in before something else has its turn."""
+        """`slice_size`: bytes of a transcript that are taken in before something else has its turn.
+
+        `changes` tells when what is asked again and again is to be asked again; without, it always is.
+        """
         self._database = database
         self._ingest = ingest
         self._digest = digest
@@ -49,6 +55,9 @@ class Lifecycle:
         self._listener = listener
         self._clock = clock
         self._pace = pace
+        self._claims = Claims(pace)
+        self._changes = changes
+        self._quiet: tuple[object, list[str]] | None = None  # see `_with_quiet_turns`
         self._waiting_since: dict[int, float] = {}  # pace, by the id of the flag: when it was first seen
         self.unreadable: dict[Path, str] = {}  # transcripts that cannot be read now, and why
 
@@ -118,28 +127,36 @@ class Lifecycle:
         for session_id in found:
             self.finalize(session_id)
 
-    def end_quiet(self) -> None:
-        """End the turns and sessions of which nothing was heard for too long, or whose process is gone."""
+    def end_quiet(self, active: Sequence[Session] | None = None) -> None:
+        """End the turns and sessions of which nothing was heard for too long, or whose process is gone.
+
+        `active`: those that are, as they are now, where that is known.
+        """
         moment = self._clock()
-        with self._database.read() as connection:
-            active = sessions.active(connection)
+        if active is None:
+            with self._database.read() as connection:
+                active = sessions.active(connection)
         if ahead := [session for session in active if session.is_ahead_of(moment + AHEAD)]:
             with self._database.write() as connection:
                 for session in ahead:
                     sessions.bring_back(connection, session.session_id, now=moment, prompted_by=moment)
                     turns.bring_back(connection, session.session_id, to=moment)
             return  # the clock was set back; from now on their silence can be told again
-        claims = Claims()
+        self._claims.look_again()
+        quiet_for = round(self._settings.quiet_turn * 1000)
+        quiet = []
         ended = 0
         for session in active:
             silence = moment - session.last_activity_at
-            reason = sessions.PROCESS_GONE if claims.is_gone(session, silence) else ""
+            reason = sessions.PROCESS_GONE if self._claims.is_gone(session, silence) else ""
             if not reason and silence >= self._settings.idle_session * 1000:
                 reason = sessions.IDLE
             if reason and ended < ENDS_AT_ONCE:
                 ended += self._end_with_the_rest(session, moment, reason)
-            elif not reason and silence >= self._settings.quiet_turn * 1000:
-                self._end_quiet_turn(session.session_id, moment)
+            elif not reason and silence >= quiet_for:
+                quiet.append(session.session_id)
+        for session_id in self._with_quiet_turns(quiet, moment - quiet_for, moment):
+            self._end_quiet_turn(session_id, moment)
 
     def _end_with_the_rest(self, session: Session, at: int, reason: str, *, is_orphan: bool = False) -> bool:
         """End a session once all that its transcripts hold is taken in; say whether it has ended."""
@@ -164,12 +181,17 @@ class Lifecycle:
                 ended.append(session)
         return ended
 
+    def _with_quiet_turns(self, quiet: list[str], since: int, at: int) -> list[str]:
+        """Return those of the sessions that are quiet (since some time) whose last turn is to be ended."""
+        if not quiet:
+            return []
+        seen = (self._changes.count(), quiet) if self._changes is not None else None
+        if self._quiet is None or self._quiet[0] != seen or seen is None:
+            with self._database.read() as connection:
+                self._quiet = (seen, sessions.with_quiet_turns(connection, since, at))
+        return [session_id for session_id in self._quiet[1] if session_id in quiet]
+
     def _end_quiet_turn(self, session_id: str, at: int) -> None:
-        with self._database.read() as connection:
-            is_running = turns.is_running(connection, session_id, at)
-            # A long test run is silent too, and so is a question that waits for the user's answer.
-            if not is_running or turns.has_open_tool_uses(connection, session_id):
-                return
         with self._database.write() as connection:
             turns.end_last_turn(connection, session_id, at)
             stored = self._digest.summarise(connection, session_id)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from watcher.memory import conditions, sessions
+from watcher.memory import conditions
 from watcher.memory.database import Database
+from watcher.memory.sessions import Session
 from watcher.service.events import Clock, Pace
 from watcher.service.follow import Backlog, Rescan, is_transcript, subagents_of
 from watcher.service.ingest import source_of
@@ -14,7 +15,7 @@ from watcher.service.lifecycle import Lifecycle
 from watcher.service.listening import Listening
 
 SLICE_TIME = 0.25  # seconds of taking in before something else has its turn
-HOT_FOR = 600_000  # milliseconds after its last activity that a session's transcripts are looked at each second
+HOT_FOR = 60_000  # milliseconds after its last activity that a session's transcripts are looked at each second
 
 
 class Reading:
@@ -39,6 +40,7 @@ class Reading:
         self._clock = clock
         self._pace = pace
         self._backlog = Backlog()
+        self._written: tuple[str, dict[Path, str]] = ("", {})  # what is wrong, as it stands in the database
 
     def __bool__(self) -> bool:
         """Say whether something waits to be read."""
@@ -59,12 +61,11 @@ class Reading:
         self._listening.look_after(found, took=self._pace() - begun)
         self._write_conditions()
 
-    def look_at_the_active(self) -> None:
-        """Look at the transcripts of the sessions that are at work."""
-        with self._database.read() as connection:
-            active = sessions.active(connection)
+    def look_at(self, active: Iterable[Session]) -> None:
+        """Look at the transcripts of those sessions that are at work: an event may have been lost."""
+        cold_since = self._clock() - HOT_FOR
         for session in active:
-            if session.transcript_path and self._clock() - session.last_activity_at < HOT_FOR:
+            if session.transcript_path and session.last_activity_at > cold_since:
                 transcript = Path(session.transcript_path)
                 self._backlog.add(self._rescan.changed([transcript, *subagents_of(transcript)]), are_fresh=True)
 
@@ -86,12 +87,16 @@ class Reading:
 
     def _write_conditions(self) -> None:
         unreadable = {**self._rescan.unreadable, **self._life.unreadable}
+        now = (self._listening.trouble, unreadable)
+        if now == self._written:
+            return
         with self._database.write() as connection:
             self._listening.write_condition(connection)
-            if not unreadable:
+            if unreadable:
+                path, why = next(iter(unreadable.items()))
+                more = f" and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
+                text, moment = f"cannot read {path}{more}: {why}", self._clock()
+                conditions.put(connection, conditions.TRANSCRIPTS, "unreadable", text, hint=f"ls -l {path}", now=moment)
+            else:
                 conditions.clear(connection, conditions.TRANSCRIPTS)
-                return
-            path, why = next(iter(unreadable.items()))
-            more = f" and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
-            text, moment = f"cannot read {path}{more}: {why}", self._clock()
-            conditions.put(connection, conditions.TRANSCRIPTS, "unreadable", text, hint=f"ls -l {path}", now=moment)
+        self._written = now

@@ -18,6 +18,7 @@ from watcher import __version__, system
 from watcher.agent import base
 from watcher.errors import ClaudeMemError
 from watcher.memory import checkpoints, conditions, sessions, watchers
+from watcher.memory.changes import Changes, Kept
 from watcher.memory.database import DamagedError, Database, DatabaseBusyError, DatabaseError
 from watcher.service import aside
 from watcher.service.asking import Asking
@@ -34,6 +35,7 @@ from watcher.settings import Settings
 HEARTBEAT = 5.0  # seconds
 ORPHANS_INTERVAL = 3600.0  # seconds
 HOUSEKEEPING_INTERVAL = 60.0  # seconds
+BEAT_PATIENCE = 0.4  # seconds that a heartbeat waits for another's transaction
 DATABASE_PAUSE = 1.0  # seconds before trying again what the database refused
 CLOSING_POLL = 0.02  # seconds between two looks for the last words of a turn
 START_PATIENCE = 10.0  # seconds in which a locked database is tried again at the start
@@ -75,6 +77,10 @@ class Watch:
         self._pace = pace
         self._lock = system.lock(settings.lock)
         self._listening = Listening(settings, listener=self._hear, clock=clock)
+        self._changes = Changes(database.path, BEAT_PATIENCE)
+        self._active = Kept(self._changes, self._read_active)
+        self._flags_at = 0  # as the changes are counted
+        self._waiting = 0  # sessions whose flags wait for more of their transcripts
         self._stop_reason = ""
         self._busy_at = pace()
         self._trouble = ""  # with the database, as it was last told
@@ -123,13 +129,20 @@ class Watch:
             listener=hear,
             clock=clock,
             pace=pace,
+            changes=self._changes,
         )
         self._reading = Reading(
             self._settings.projects, self._database, self._life, rescan, self._listening, clock=clock, pace=pace
         )
         retry_pause = self._settings.agent.retry_pause
         self._asking = Asking(
-            digest, self._agent, retry_pause=retry_pause, wake=self._listening.wake, listener=hear, pace=pace
+            digest,
+            self._agent,
+            retry_pause=retry_pause,
+            wake=self._listening.wake,
+            listener=hear,
+            pace=pace,
+            clock=clock,
         )
         self._digest = digest
         self._listening.listen()
@@ -148,6 +161,7 @@ class Watch:
                 watchers.stopped(connection, self._id, reason=reason, now=self._clock())
         except DatabaseError as refused:
             self._listener(Event(EventKind.TROUBLE, f"database: {refused}; this watcher's end is not written down"))
+        self._changes.close()
         self._listener(Event(EventKind.STOPPED, reason))
         self._lock.release()
 
@@ -158,8 +172,7 @@ class Watch:
 
     def beat(self) -> None:
         """Write down that this watcher still works."""
-        with self._database.write() as connection:
-            watchers.beat(connection, self._id, now=self._clock())
+        self._changes.beat(self._id, now=self._clock())
 
     def is_done(self) -> bool:
         """Say whether no flag is up and no agent is to be asked: all that was taken in is digested."""
@@ -175,7 +188,7 @@ class Watch:
             DamagedError: the database is broken; what else it refuses is tried again.
         """
         self._listener(Event(EventKind.STARTED, f"watching {self._settings.projects}"))
-        self._due = dict.fromkeys(("scan", "discovery", "beat", "orphans", "flags aside"), 0.0)
+        self._due = dict.fromkeys(("scan", "discovery", "beat", "orphans", "asking"), 0.0)
         # Not at once: what waited while no watcher ran is to be done before any of it can be given up.
         self._due["housekeeping"] = self._pace() + HOUSEKEEPING_INTERVAL
         self._must_recover = True
@@ -197,6 +210,7 @@ class Watch:
     def _step(self) -> float:
         """Do all that is due, a bounded part of each; return for how long nothing else will be (seconds)."""
         interval = self._settings.watch
+        self._reading.go_on(self._is_stopping)  # before all else: what was just heard of is waited for
         if self._is_due("beat", HEARTBEAT):
             self.beat()
         if self._is_due("discovery", self._listening.rescan_interval):
@@ -204,20 +218,20 @@ class Watch:
                 self._stop_reason = "another version of claude-mem has taken over"
                 return 0.0
             self._reading.look_everywhere()
-        self._reading.go_on(self._is_stopping)
-        if self._is_due("flags aside", interval.scan_interval):
+            self._reading.go_on(self._is_stopping)
+        if is_to_scan := self._is_due("scan", interval.scan_interval):
             aside.raise_flags(self._database, self._settings.flags_aside, self._hear)
-        waiting = self._life.handle_flags()
+        self._handle_flags()
         if self._must_recover:
             self._life.recover()
             self._must_recover = False
         if self._is_due("orphans", ORPHANS_INTERVAL):
             self._life.end_orphans(interval.orphan_session)
-        if self._is_due("scan", interval.scan_interval):
-            self._reading.look_at_the_active()
+        if is_to_scan:
+            self._reading.look_at(self._active())
             self._reading.go_on(self._is_stopping)
-            self._life.end_quiet()
-        self._asking.go_on()
+            self._life.end_quiet(self._active())
+        self._due["asking"] = self._pace() + self._asking.go_on()
         # What is not read yet must not be taken for what was forgotten.
         if not self._reading and self._is_due("housekeeping", HOUSEKEEPING_INTERVAL):
             self._keep_house()
@@ -225,7 +239,18 @@ class Watch:
         if self._reading:
             return 0.0
         rest = min(self._due.values()) - self._pace()
-        return CLOSING_POLL if waiting else max(CLOSING_POLL, rest)
+        return CLOSING_POLL if self._waiting else max(CLOSING_POLL, rest)
+
+    def _handle_flags(self) -> None:
+        """Lower what flags can be, if one may have been raised, or waits."""
+        count = self._changes.count()
+        if count != self._flags_at or self._waiting:
+            self._waiting = self._life.handle_flags()
+            self._flags_at = count
+
+    def _read_active(self) -> list[sessions.Session]:
+        with self._database.read() as connection:
+            return sessions.active(connection)
 
     def _is_due(self, what: str, interval: float) -> bool:
         """Say whether something that is done every so often (seconds) is to be done now, and count on that."""
@@ -240,20 +265,19 @@ class Watch:
 
     def _keep_house(self) -> None:
         """Forget what is too old or too much; what was forgotten is not taken in again."""
-        with self._database.read() as connection:
-            is_idle = not sessions.active(connection)
-        self._housekeeping.step(is_idle=is_idle and not self._reading and not self._asking)
+        self._housekeeping.step(is_idle=not self._active() and not self._reading and not self._asking)
         self._ingest.since = max(self._ingest.since, self._housekeeping.horizon)
 
     def _leave_if_idle(self) -> None:
         if not self._until_idle or self._asking or self._reading:
             return
-        with self._database.read() as connection:
-            if sessions.active(connection):
-                self._busy_at = self._pace()
+        if self._active():
+            self._busy_at = self._pace()
         if self._pace() - self._busy_at >= self._settings.watch.exit_after:
             self._stop_reason = "idle"
 
     def _hear(self, event: Event) -> None:
         self._busy_at = self._pace()
+        if event.kind in (EventKind.FINALIZED, EventKind.COMPLETED):
+            self._asking.note(event.session_id)
         self._listener(event)
