@@ -143,6 +143,7 @@ def test_pauses_grow_to_an_hour_and_not_beyond(settings: Settings, database: Dat
         retry_pause=30.0,
         wake=answered.release,
         listener=recorder.events.append,
+        commits=lambda: 0,
         pace=lambda: moment,
     )
     for tries, pause in enumerate((30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600), start=1):

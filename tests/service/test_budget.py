@@ -283,6 +283,7 @@ def test_what_is_under_way_counts(settings: Settings, database: Database, agent:
         retry_pause=0.0,
         wake=answered.set,
         listener=recorder.events.append,
+        commits=lambda: 0,
         pace=lambda: 0.0,
     )
     asking.go_on()

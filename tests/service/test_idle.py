@@ -169,6 +169,25 @@ def test_a_flag_is_seen_within_a_second(deaf: Deaf) -> None:
     assert lowered[0] - raised_at <= 1.05
 
 
+def test_work_that_another_process_made_due_is_found_in_seconds(deaf: Deaf) -> None:
+    deaf.write(SESSIONS[0], lines.turn(0, 1))
+    observed: list[float] = []
+    made_at = 200.3
+
+    def make_due() -> None:
+        assert deaf.rows("SELECT DISTINCT status FROM tool_uses") == [("observed",)]
+        with closing(sqlite3.connect(deaf.database.path)) as connection, connection:
+            connection.execute("UPDATE tool_uses SET status = 'pending'")
+
+    def look() -> None:
+        if not observed and deaf.rows("SELECT 1 FROM tool_uses WHERE status = 'observed'"):
+            observed.append(deaf.pace)
+
+    deaf.run((made_at, make_due), *((made_at + 0.05 * step, look) for step in range(1, 200)))
+    assert observed
+    assert observed[0] - made_at <= waiting.COMMITTED_INTERVAL + 1.5
+
+
 @pytest.mark.parametrize(("silence", "within"), [(20.0, 1.05), (300.0, 15.05)], ids=["at work", "long silent"])
 def test_a_line_that_no_event_told_of_is_found(deaf: Deaf, silence: float, within: float) -> None:
     """In a second where the session is at work, by the rescan else."""

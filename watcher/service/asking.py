@@ -26,17 +26,21 @@ class Asking:
         retry_pause: float,
         wake: Callable[[], None],
         listener: Listener,
+        commits: Callable[[], int],
         pace: Pace,
         clock: Clock = now,
     ) -> None:
-        """`retry_pause` is the rest after a first failure, in seconds; `wake` is called when an answer is there."""
+        """Take the rest after a first failure (`retry_pause`, seconds), and what to call when an answer is there.
+
+        `commits` returns another number once something was committed.
+        """
         self._digest = digest
         self._agent = agent
         self._retry_pause = retry_pause
         self._wake = wake
         self._listener = listener
         self._pace = pace
-        self._waiting = Waiting(digest, clock=clock, pace=pace)
+        self._waiting = Waiting(digest, commits=commits, clock=clock, pace=pace)
         self._workers = ThreadPoolExecutor(AGENTS_AT_ONCE, thread_name_prefix="agent")
         self._asked: dict[str, Future[Outcome]] = {}
         self._failures = 0  # in a row

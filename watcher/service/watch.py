@@ -141,6 +141,7 @@ class Watch:
             retry_pause=retry_pause,
             wake=self._listening.wake,
             listener=hear,
+            commits=self._changes.count,
             pace=pace,
             clock=clock,
         )
