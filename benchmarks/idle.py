@@ -18,6 +18,7 @@ from tests.claude_cli import API_KEY, wait_until
 from tests.messages_api import Kind, MessagesAPI, Reply, text_of
 from tests.service.watcher_process import WatcherProcess
 from tests.soak import scripted
+from watcher.agent import worker
 
 KNOWN = 1000  # transcripts, those of the active sessions among them
 ACTIVE = 20  # sessions
@@ -100,11 +101,11 @@ def _processes(home: Path) -> list[psutil.Process]:
 
 
 def _agents(home: Path) -> list[psutil.Process]:
-    """Return those of them that are an agent's, Claude Code or what guards it."""
+    """Return those of them that are an agent's: the one that asks, Claude Code, and what guards it."""
     found = []
     for process in _processes(home):
         with suppress(psutil.NoSuchProcess):
-            if "stream-json" in process.cmdline():
+            if {"stream-json", worker.__name__} & set(process.cmdline()):
                 found.append(process)
     return found
 
