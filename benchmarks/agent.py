@@ -19,7 +19,7 @@ from tests.claude_cli import clean_environment
 from tests.messages_api import MessagesAPI, Reply, last_user_text
 from tests.soak import scripted
 from watcher import agent, settings
-from watcher.agent.base import Batch, ToolUse
+from watcher.agent.base import Batch, ToolUse, Turn
 
 ROUNDS = 5
 BATCHES = 4
@@ -58,7 +58,7 @@ def main() -> None:
     )  # the first batch pays for what this imports
     for number in range(BATCHES):
         uses = tuple(ToolUse(f"toolu_{number}_{index}", "Bash", '{"command": "make"}', "done") for index in range(20))
-        chosen.digest(Batch(str(Path.cwd()), (f"Do {number}",), uses, closing_text="Done."))
+        chosen.digest(Batch(str(Path.cwd()), (Turn(number, (f"Do {number}",), uses, closing_text="Done."),)))
         took.append((time.perf_counter() - begun, _cpu() - before))
         before, begun = _cpu(), time.perf_counter()
     chosen.close()

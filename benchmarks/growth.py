@@ -44,7 +44,7 @@ from watcher.agent.extractive import ExtractiveAgent
 from watcher.memory import lookup, recollection, sessions
 from watcher.memory.database import Database
 from watcher.memory.models import FlagKind
-from watcher.recall import context
+from watcher.recall.units import units
 from watcher.service.digest import Digest, Outcome
 from watcher.service.housekeeping import Housekeeping
 from watcher.service.ingest import Ingest
@@ -256,7 +256,7 @@ class Year:
             turn=1000 * statistics.mean(turns),
             worst_turn=1000 * percentile(turns, 0.99),
             search=search,
-            units=max(context.units(text) for _, text in contexts),
+            units=max(units(text) for _, text in contexts),
             decisions=sum(project.decision in text for project, text in contexts),
             found=sum(self.is_kept(project.decision) for project, _ in contexts),
         )
@@ -294,7 +294,7 @@ def quality(year: Year) -> Iterator[tuple[str, str]]:
             whole += all(" ".join(words.split()) in text for words in astuple(summary.fields))
             last += project.last_words[:19] in text  # up to and with its mark
             foreign += any(int(code) != project.number for code in _CODE.findall(text))
-            units.append(context.units(text))
+            units.append(units(text))
             reach.append(len(set(_TURN.findall(text))))
     count = len(found)
     yield "projects whose context holds the last summary whole", f"{whole} of {count}"

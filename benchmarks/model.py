@@ -1,6 +1,7 @@
 """What the memory agent asks its model: how many requests, and how many bytes they have.
 
-A real watcher, the real Claude Code as the agent's process, and a scripted API that sees every body.
+A real watcher, the real Claude Code as the agent's process, and a scripted API that sees every body. A turn whose one
+tool use is among those that nobody needs to remember, a to-do list say, asks nothing: it counts 0.
 """
 
 from __future__ import annotations

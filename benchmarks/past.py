@@ -86,7 +86,7 @@ def _remember_session(connection: Connection, chance: random.Random, number: int
     }
     connection.execute(insert(SdkSession).values(session))
     observed = [_observation(chance, number, index, at + index) for index in range(OF_A_SESSION)]
-    outcomes.put_observations(connection, turn, observed, agent="claude")
+    outcomes.put_observations(connection, turn.session_id, turn.project, observed, agent="claude")
     outcomes.put_agent_summary(connection, turn, _summary(chance, number), agent="claude", now=at)
 
 
@@ -120,6 +120,7 @@ def _turn(number: int, at: int) -> turns.Turn:
         is_over=True,
         last_at=at,
         pending=0,
+        tries=0,
         summary_source=None,
         summary_closing_at=0,
         attempts=0,
@@ -129,6 +130,7 @@ def _turn(number: int, at: int) -> turns.Turn:
 def _observation(chance: random.Random, number: int, index: int, at: int) -> outcomes.ObservationFields:
     words = transcripts.sentence
     return outcomes.ObservationFields(
+        prompt_number=1,
         type=chance.choice(("bugfix", "feature", "change", "discovery", "decision")),
         title=f"{words(chance, 8)} ({number}-{index})",
         subtitle=words(chance, 12),

@@ -100,6 +100,8 @@ class UserPrompt(Base):
 
 # Written out, as SQLite takes an index of some rows only for a query that says the same without parameters.
 OF_SUBAGENT = text("agent_id != ''")
+IS_PENDING = text("status = 'pending'")
+IS_PROVISIONAL = text("source = 'provisional'")
 
 
 class ToolUse(Base):
@@ -109,6 +111,7 @@ class ToolUse(Base):
     __table_args__ = (
         Index(None, "session_id", "status", "prompt_number"),
         Index("ix_tool_uses_of_subagents", "session_id", sqlite_where=OF_SUBAGENT),
+        Index("ix_tool_uses_pending", "session_id", "status", sqlite_where=IS_PENDING),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -164,6 +167,7 @@ class SessionSummary(Base):
     __table_args__ = (
         UniqueConstraint("session_id", "prompt_number"),
         Index(None, "project", "created_at_epoch"),
+        Index("ix_session_summaries_provisional", "session_id", sqlite_where=IS_PROVISIONAL),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, func, select, update
 
 from watcher.memory.models import (
+    IS_PENDING,
+    IS_PROVISIONAL,
     Observation,
     SdkSession,
     SessionStatus,
@@ -112,25 +114,28 @@ def turns(connection: Connection, session_id: str, *, is_ending: bool = False) -
     ]
 
 
-def sessions_with_work(connection: Connection, max_attempts: int) -> list[str]:
+def sessions_with_work(connection: Connection, max_attempts: int, *, since: int = 0) -> list[str]:
     """Return the sessions in which a turn may await the agent, those that waited longest first.
 
-    A turn of a few words alone does not: it is shown to the agent when that is asked about another.
+    A turn of a few words alone does not: it is shown to the agent when that is asked about another. Last words that
+    came after their summary are looked for in sessions that were active after `since` (epoch).
     """
+    lately = select(SdkSession.session_id).where(SdkSession.last_activity_at_epoch >= since)
     waits = (
         select(ToolUse.session_id)
-        .where(ToolUse.status == ToolUseStatus.PENDING)
+        .where(IS_PENDING)
         .union(
-            select(SessionSummary.session_id).where(
-                SessionSummary.source == SummarySource.PROVISIONAL, SessionSummary.attempts < max_attempts
-            ),
+            select(SessionSummary.session_id).where(IS_PROVISIONAL, SessionSummary.attempts < max_attempts),
             select(UserPrompt.session_id)
             .join(
                 SessionSummary,
                 (SessionSummary.session_id == UserPrompt.session_id)
                 & (SessionSummary.prompt_number == UserPrompt.prompt_number),
             )
-            .where(UserPrompt.closing_at_epoch > SessionSummary.closing_at_epoch),
+            .where(
+                UserPrompt.session_id.in_(lately),
+                UserPrompt.closing_at_epoch > SessionSummary.closing_at_epoch,
+            ),
         )
         .subquery()
     )

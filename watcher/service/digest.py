@@ -177,10 +177,10 @@ class Digest:
             is_spent = due_at is not None and self._budget.spent(connection)
         return max(due_at, self._budget.back_at()) if due_at is not None and is_spent else due_at
 
-    def sessions_with_work(self) -> list[str]:
-        """Return the sessions that may wait for the agent, those that waited longest first."""
+    def sessions_with_work(self, since: int) -> list[str]:
+        """Return the sessions that may wait for the agent, those that waited longest first (see `turns`)."""
         with self._database.read() as connection:
-            return turns.sessions_with_work(connection, self._settings.agent.max_attempts)
+            return turns.sessions_with_work(connection, self._settings.agent.max_attempts, since=since)
 
     def work_of(self, session_id: str) -> tuple[int, int] | None:
         """Return from when on a session's work is due, and since when it waits (epochs); None where there is none."""

@@ -18,6 +18,7 @@ from watcher.service.events import Clock, Pace
 SLICE_TIME = 0.005  # seconds of looking up before something else has its turn
 ALL_INTERVAL = 60.0  # seconds between two looks at all where nothing is committed: the clock may have been set
 COMMITTED_INTERVAL = 2.0  # the same where something was: another process may have made work due
+LATELY = 86_400_000  # milliseconds: older sessions are looked through once, at the start
 EFFORT = 20  # looks at all take a twentieth of the time at most
 
 
@@ -54,7 +55,8 @@ class Waiting:
         """Look up some of what is to be; return in how many seconds there is more to look up, or another one is due."""
         commits, moment = self._commits(), self._pace()
         if moment >= (self._all_at if commits == self._seen else min(self._all_at, self._soon_at)):
-            self._to_look_up |= dict.fromkeys([*self._digest.sessions_with_work(), *self._known])
+            since = 0 if self._seen is None else self._clock() - LATELY
+            self._to_look_up |= dict.fromkeys([*self._digest.sessions_with_work(since), *self._known])
             self._seen = commits
             self._all_at = self._soon_at = math.inf
             self._spent += self._pace() - moment
