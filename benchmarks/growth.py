@@ -287,14 +287,14 @@ def quality(year: Year) -> Iterator[tuple[str, str]]:
     """Return what can be told of the contexts in the end: what should be in them, and what should not."""
     found = [(project, text) for project, text in year.contexts() if project.decision]
     whole = foreign = last = 0
-    units, reach = [], []
+    sizes, reach = [], []
     with year.database.read() as connection:
         for project, text in found:
             (summary,) = recollection.recent_summaries(connection, project.folder, 1)
             whole += all(" ".join(words.split()) in text for words in astuple(summary.fields))
             last += project.last_words[:19] in text  # up to and with its mark
             foreign += any(int(code) != project.number for code in _CODE.findall(text))
-            units.append(units(text))
+            sizes.append(units(text))
             reach.append(len(set(_TURN.findall(text))))
     count = len(found)
     yield "projects whose context holds the last summary whole", f"{whole} of {count}"
@@ -302,7 +302,7 @@ def quality(year: Year) -> Iterator[tuple[str, str]]:
     yield "… and the decision of their first session", f"{sum(p.decision in text for p, text in found)} of {count}"
     yield "first decisions that are still in a summary", f"{sum(year.is_kept(p.decision) for p, _ in found)} of {count}"
     yield "contexts that hold anything of another project", f"{foreign} of {count}"
-    yield "units used of 10,000", f"{min(units)} to {max(units)}, median {statistics.median(units):.0f}"
+    yield "units used of 10,000", f"{min(sizes)} to {max(sizes)}, median {statistics.median(sizes):.0f}"
     yield "turns that a context tells of", f"{min(reach)} to {max(reach)}, median {statistics.median(reach):.0f}"
 
 
