@@ -22,5 +22,4 @@ def upgrade():
 
 
 def downgrade():
-    op.drop_index("ix_session_summaries_provisional", "session_summaries")
-    op.drop_index("ix_tool_uses_pending", "tool_uses")
+    raise NotImplementedError("a memory is never taken back to an older schema; restore a backup")

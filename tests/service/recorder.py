@@ -14,8 +14,9 @@ from watcher.agent.extractive import ExtractiveAgent
 from watcher.memory import lookup, sessions
 from watcher.memory.database import Database, driver
 from watcher.memory.models import FlagKind
+from watcher.service.asking import Asking
 from watcher.service.digest import Digest
-from watcher.service.events import Event
+from watcher.service.events import Event, Pace
 from watcher.service.ingest import Ingest
 from watcher.service.lifecycle import Lifecycle
 from watcher.settings import Settings
@@ -72,7 +73,8 @@ class Recorder:
         self.transcript.parent.mkdir(parents=True, exist_ok=True)
         parts: dict[str, Any] = {"listener": self.events.append, "clock": lambda: self.now}
         self.ingest = Ingest(database, settings.capture, **parts)
-        self.digest = Digest(database, agent or ExtractiveAgent(), settings, **parts)
+        self.agent = agent or ExtractiveAgent()
+        self.digest = Digest(database, self.agent, settings, **parts)
         self.life = Lifecycle(database, self.ingest, self.digest, settings.watch, pace=lambda: self.now / 1000, **parts)
 
     def write(self, *lines: bytes, path: Path | None = None) -> None:
@@ -87,6 +89,18 @@ class Recorder:
         whole = {"session_id": SESSION, "transcript_path": str(self.transcript), **event}
         with self.database.write() as connection:
             sessions.raise_flag(connection, SESSION, kind, json.dumps(whole), BEGIN + at)
+
+    def asking(self, *, retry_pause: float, wake: Callable[[], None], pace: Pace) -> Asking:
+        """Return what asks the agent from threads of its own; nobody else commits anything meanwhile."""
+        return Asking(
+            self.digest,
+            self.agent,
+            retry_pause=retry_pause,
+            wake=wake,
+            listener=self.events.append,
+            commits=lambda: 0,
+            pace=pace,
+        )
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Return what a plain SQLite client sees."""

@@ -19,7 +19,6 @@ from tests.service.watcher_process import WatcherProcess
 from tests.transcript import lines
 from watcher.agent.base import AgentError
 from watcher.memory.database import Database
-from watcher.service.asking import Asking
 from watcher.settings import Settings
 
 # An answer that the CLI does not try again by itself: one request a try.
@@ -137,15 +136,7 @@ def test_pauses_grow_to_an_hour_and_not_beyond(settings: Settings, database: Dat
     recorder.life.finalize(lines.SESSION)
     answered = threading.Semaphore(0)
     moment = 0.0
-    asking = Asking(
-        recorder.digest,
-        agent,
-        retry_pause=30.0,
-        wake=answered.release,
-        listener=recorder.events.append,
-        commits=lambda: 0,
-        pace=lambda: moment,
-    )
+    asking = recorder.asking(retry_pause=30.0, wake=answered.release, pace=lambda: moment)
     for tries, pause in enumerate((30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600), start=1):
         asking.go_on()
         assert answered.acquire(timeout=10)

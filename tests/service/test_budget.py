@@ -19,7 +19,6 @@ from watcher.memory import conditions, lookup, usage
 from watcher.memory.database import Database, driver
 from watcher.memory.models import FlagKind
 from watcher.service import recording
-from watcher.service.asking import Asking
 from watcher.service.budget import CATCHING_UP, SPENT
 from watcher.service.diagnosis.conditions import gravity, told
 from watcher.service.diagnosis.finding import State
@@ -277,15 +276,7 @@ def test_what_is_under_way_counts(settings: Settings, database: Database, agent:
         assert answer.wait(30)
 
     agent.meanwhile = think
-    asking = Asking(
-        recorder.digest,
-        agent,
-        retry_pause=0.0,
-        wake=answered.set,
-        listener=recorder.events.append,
-        commits=lambda: 0,
-        pace=lambda: 0.0,
-    )
+    asking = recorder.asking(retry_pause=0.0, wake=answered.set, pace=lambda: 0.0)
     asking.go_on()
     wait_until(lambda: agent.asked)
     wait_until(answered.is_set)  # the other one was put off

@@ -22,8 +22,7 @@ _HINT = "claude-mem usage; daily_requests and daily_dollars under [agent] in con
 SPENT = "spent"
 CATCHING_UP = "catching up"  # it is back, and something waits from before
 
-
-UNBOUNDED = AgentSettings(daily_requests=0, daily_dollars=0.0, session_tokens=0)
+UNBOUNDED = AgentSettings(daily_requests=0, daily_dollars=0.0, session_tokens=0)  # of an agent that costs nothing
 
 
 class Leave(Enum):

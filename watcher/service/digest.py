@@ -126,7 +126,7 @@ class Digest:
         """Have the agent digest one batch of a session, if one is due. Blocks for as long as it thinks."""
         with self._database.read() as connection:
             job = self._next_job(connection, session_id)
-            is_spent = self._budget.is_session_spent(connection, session_id)
+            is_spent = job is not None and self._budget.is_session_spent(connection, session_id)
         if job is None:
             return Outcome.NOTHING_TO_DO
         if is_spent:
