@@ -16,14 +16,26 @@ WAIT = 2.0  # seconds to wait at most for the session before to be summarised
 POLL_INTERVAL = 0.02  # seconds
 FORGOTTEN = 60_000  # milliseconds after which nobody waits for a flag to be lowered
 
-# Only flags raised before this session began: others of the same project may well go on raising theirs.
+# Only flags raised before this session began: others of the same project may well go on raising theirs. They say the
+# folder that their session began in, which may be another one of the project.
 _AWAITED = """
-SELECT EXISTS (SELECT 1 FROM contexts),
-    EXISTS (
-        SELECT 1 FROM flags
-        WHERE lowered_at_epoch IS NULL AND project = :project AND raised_at_epoch BETWEEN :now - :forgotten AND :now
+SELECT EXISTS (
+    SELECT 1 FROM flags
+    WHERE lowered_at_epoch IS NULL AND raised_at_epoch BETWEEN :now - :forgotten AND :now AND project IN (
+        SELECT :folder UNION ALL
+        SELECT theirs.folder FROM project_folders ours JOIN project_folders theirs USING (project)
+        WHERE ours.folder = :folder
     )
+)
 """
+# A folder that nobody has looked at may be of a project that is known by another: the watcher finds out.
+_IS_UNKNOWN = """
+SELECT EXISTS (SELECT 1 FROM contexts WHERE project != :folder)
+    AND NOT EXISTS (SELECT 1 FROM contexts WHERE project = :folder)
+    AND NOT EXISTS (SELECT 1 FROM project_folders WHERE folder = :folder)
+"""
+_PROJECT = "SELECT coalesce((SELECT project FROM project_folders WHERE folder = :folder), :folder)"
+_CONTEXT = "SELECT text FROM contexts WHERE project = :project"
 # Of a hook that is set up twice, the one that writes this row prints.
 _CLAIM = """
 INSERT INTO deliveries (session_id, source, project, delivered_at_epoch)
@@ -41,26 +53,33 @@ def remember(event: hook.Event) -> "bytes | None":
     if event.source not in SOURCES:
         return None
     connection = _up_to_date(event, time.monotonic() + (WAIT if has_watcher else 0.0))
+    (project,) = connection.execute(_PROJECT, {"folder": event.project}).fetchone()
     connection.text_factory = bytes  # UTF-8 as it is stored, whatever the locale
-    row = connection.execute("SELECT text FROM contexts WHERE project = ?", (event.project,)).fetchone()
+    row = connection.execute(_CONTEXT, {"project": project}).fetchone()
     if row is None or not row[0]:
         return None
     # Where the database stays locked, better the context twice than never.
-    is_mine = hook.attempt("SessionStart", _claim, connection, event)
+    is_mine = hook.attempt("SessionStart", _claim, connection, event, project)
     return None if is_mine is False else row[0]
 
 
 def _up_to_date(event: hook.Event, deadline: float) -> object:
     """Return a connection once the session that ended a moment ago is summarised, or it is too late to wait.
 
-    A watcher that was just started may still be creating the database, or its tables.
+    The same goes for what project the folder is of. A watcher that was just started may still be creating the
+    database, or its tables.
     """
-    asked = {"project": event.project, "now": event.now, "forgotten": FORGOTTEN}
+    asked = {"folder": event.project, "now": event.now, "forgotten": FORGOTTEN}
     connection = None
+    is_asked = False
     while True:
         try:
             connection = connection or hook.connect()
-            awaited = connection.execute(_AWAITED, asked).fetchone()[1]
+            if not is_asked:
+                if connection.execute(_IS_UNKNOWN, asked).fetchone()[0]:
+                    hook.attempt("SessionStart", hook.raise_flag, event, "place")
+                is_asked = True
+            awaited = connection.execute(_AWAITED, asked).fetchone()[0]
         except Exception:
             if time.monotonic() >= deadline:
                 raise
@@ -71,9 +90,9 @@ def _up_to_date(event: hook.Event, deadline: float) -> object:
         time.sleep(POLL_INTERVAL)
 
 
-def _claim(connection: object, event: hook.Event) -> bool:
+def _claim(connection: object, event: hook.Event, project: str) -> bool:
     """Say whether it is this hook that is to print."""
-    values = {"session_id": event.session_id, "source": event.source, "project": event.project}
+    values = {"session_id": event.session_id, "source": event.source, "project": project}
     return connection.execute(_CLAIM, {**values, "now": event.now, "same": hook.SAME_EVENT}).rowcount == 1
 
 

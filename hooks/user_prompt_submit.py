@@ -16,7 +16,10 @@ INSERT INTO sdk_sessions (
     session_id, project, cwd, transcript_path, status,
     started_at, started_at_epoch, last_activity_at_epoch, last_prompt_at_epoch
 )
-VALUES (:session_id, :project, :cwd, :transcript_path, 'active', :started_at, :now, :now, :now)
+VALUES (
+    :session_id, coalesce((SELECT project FROM project_folders WHERE folder = :folder), :folder), :cwd,
+    :transcript_path, 'active', :started_at, :now, :now, :now
+)
 ON CONFLICT (session_id) DO UPDATE SET
     status = 'active', completed_at = NULL, completed_at_epoch = NULL, end_reason = NULL,
     last_activity_at_epoch = max(last_activity_at_epoch, excluded.last_activity_at_epoch),
@@ -38,7 +41,7 @@ def _record(event: hook.Event) -> None:
     started_at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{milliseconds:03}Z"
     values = {
         "session_id": event.session_id,
-        "project": event.project,
+        "folder": event.project,
         "cwd": event.cwd,
         "transcript_path": event.transcript_path,
         "started_at": started_at,

@@ -67,11 +67,10 @@ class World:
             psutil.Process(pid).terminate()
         wait_until(lambda: not self.processes(), otherwise=lambda: f"processes left: {self.processes()}")
 
-    def say(self, prompt: str, *args: str, plugin: Sequence[str] = PLUGIN) -> Finished:
-        """Run `claude -p` in the project, with this checkout as its plugin."""
-        finished = run_print(
-            prompt, environment=self.environment, cwd=self.project, args=(*plugin, *ALLOW_TOOLS, *args)
-        )
+    def say(self, prompt: str, *args: str, plugin: Sequence[str] = PLUGIN, folder: Path | None = None) -> Finished:
+        """Run `claude -p` in the project, or another folder, with this checkout as its plugin."""
+        where = folder or self.project
+        finished = run_print(prompt, environment=self.environment, cwd=where, args=(*plugin, *ALLOW_TOOLS, *args))
         assert finished.code == 0, finished
         return finished
 

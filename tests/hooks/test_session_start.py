@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
+import time
 from contextlib import closing
 
 import pytest
@@ -168,3 +169,57 @@ def test_gives_up_where_no_memory_appears(world: World) -> None:
     world.name_launcher(world.install_launcher(world.user_home / "python", ""))
     assert world.run(SCRIPT, timeout=8) == QUIET
     assert "claude-mem install" in world.log
+
+
+def test_a_folder_of_a_known_project_gets_its_context(watched: World) -> None:
+    watched.put_context(TEXT, project="/home/me/main")
+    watched.execute("INSERT INTO project_folders VALUES (?, '/home/me/main', 1)", (PROJECT,))
+    assert watched.run(SCRIPT) == TEXT.encode()
+    assert watched.execute("SELECT project FROM deliveries") == [{"project": "/home/me/main"}]
+    assert not watched.execute("SELECT * FROM flags")
+
+
+def test_waits_for_a_session_in_another_folder_of_the_project(memory: World) -> None:
+    memory.edit(SCRIPT, "WAIT = 2.0", PATIENT)
+    memory.put_context("Old.", project="/home/me/main")
+    for folder in (PROJECT, "/home/me/main"):
+        memory.execute("INSERT INTO project_folders VALUES (?, '/home/me/main', 1)", (folder,))
+    memory.raise_flag("/home/me/main", ago=50)
+    with memory.running_watcher(), memory.started(SCRIPT) as process:
+        assert process.stdin is not None
+        process.stdin.write(started())
+        process.stdin.close()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        memory.put_context(TEXT, project="/home/me/main")
+        memory.execute("UPDATE flags SET lowered_at_epoch = 1")
+        assert process.wait(TIMEOUT) == 0
+        assert process.stdout is not None
+        assert process.stdout.read() == TEXT.encode()
+
+
+def test_asks_what_project_an_unknown_folder_is_of_and_waits_for_the_answer(memory: World) -> None:
+    memory.edit(SCRIPT, "WAIT = 2.0", PATIENT)
+    memory.put_context(TEXT, project="/home/me/main")
+    with memory.running_watcher(), memory.started(SCRIPT) as process:
+        assert process.stdin is not None
+        process.stdin.write(started())
+        process.stdin.close()
+        deadline = time.monotonic() + TIMEOUT
+        while not (flags := memory.execute("SELECT kind, project FROM flags")):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert flags == [{"kind": "place", "project": PROJECT}]
+        memory.execute("INSERT INTO project_folders VALUES (?, '/home/me/main', 1)", (PROJECT,))
+        memory.execute("UPDATE flags SET lowered_at_epoch = 1")
+        assert process.wait(TIMEOUT) == 0
+        assert process.stdout is not None
+        assert process.stdout.read() == TEXT.encode()
+
+
+def test_asks_nothing_where_there_is_nothing_to_be_found(watched: World) -> None:
+    watched.edit(SCRIPT, "WAIT = 2.0", PATIENT)
+    assert watched.run(SCRIPT) == QUIET  # an empty memory
+    watched.put_context(TEXT)
+    assert watched.run(SCRIPT) == TEXT.encode()  # a folder that has a context of its own
+    assert not watched.execute("SELECT * FROM flags")

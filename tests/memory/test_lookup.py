@@ -150,3 +150,28 @@ def test_a_writer_is_not_waited_for_and_who_has_it_all_is(database: Database, wr
 def test_a_mistake_of_ours_is_no_fault_of_the_file(database: Database) -> None:
     with pytest.raises(sqlite3.OperationalError), lookup.opened(database.path) as connection:
         connection.execute("SELECT nothing FROM contexts")
+
+
+@pytest.mark.parametrize(
+    ("folder", "project"),
+    [
+        ("/api", "/api"),
+        ("/api/src/deep", "/api"),
+        ("/wt/fix", "/api"),
+        ("/wt/fix/src", "/wt/fix/src"),  # nobody has looked there yet, and a worktree is no root
+        ("/api2", "/api2"),
+        ("/api/vendored", "/api/vendored"),
+        ("/api/vendored/src", "/api/vendored"),
+        ("/plain/below", "/plain/below"),  # a folder that is no repository holds nothing but itself
+        ("C:\\web\\src", "C:\\web"),
+    ],
+)
+def test_a_folder_is_of_the_repository_it_lies_in(database: Database, folder: str, project: str) -> None:
+    places = [("/api", "/api"), ("/wt/fix", "/api"), ("/api/vendored", "/api/vendored"), ("/plain", "/plain")]
+    with database.write() as connection:
+        for place in (*places, ("C:\\web", "C:\\web")):
+            connection.exec_driver_sql("INSERT INTO project_folders VALUES (?, ?, 1)", place)
+        for known in ("/api", "/api/vendored", "C:\\web"):
+            connection.exec_driver_sql("INSERT INTO project_identities VALUES (?, ?)", (f"commit:{known}", known))
+    with lookup.opened(database.path) as connection:
+        assert lookup.project_of(connection, folder) == project

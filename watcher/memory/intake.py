@@ -248,7 +248,7 @@ def _make_session(connection: Connection, source: Source, at: int) -> None:
     """Make the session's row where no hook has, or say where it runs, as no line has said before."""
     values = {
         "session_id": source.session_id,
-        "project": source.cwd,
+        "project": source.project or source.cwd,
         "cwd": source.cwd,
         "transcript_path": source.transcript_path or source.path,
         "started_at": iso(at),

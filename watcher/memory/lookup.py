@@ -17,6 +17,15 @@ from typing import NamedTuple
 from watcher.memory import versions
 from watcher.memory.faults import DatabaseError, check_there, of_driver
 
+# By itself, else by the repository that it lies in.
+_PROJECT = """
+SELECT project FROM project_folders
+WHERE folder = :folder OR (
+    folder = project AND substr(:folder, 1, length(folder) + 1) IN (folder || '/', folder || char(92))
+    AND EXISTS (SELECT 1 FROM project_identities WHERE project = project_folders.project)
+)
+ORDER BY length(folder) DESC LIMIT 1
+"""
 BUSY_TIMEOUT = 5.0  # seconds to wait for another process that keeps the whole database for itself
 SHORT_TIMEOUT = 1.0  # seconds to, where that it does is worth telling
 
@@ -85,6 +94,12 @@ def conditions(connection: sqlite3.Connection) -> list[CurrentCondition]:
         "SELECT name, state, text, hint, since_epoch, until_epoch FROM conditions ORDER BY since_epoch, name"
     )
     return [CurrentCondition(*row) for row in rows]
+
+
+def project_of(connection: sqlite3.Connection, folder: str) -> str:
+    """Return the project that a folder belongs to, as far as is known; else the folder itself."""
+    row = connection.execute(_PROJECT, {"folder": folder}).fetchone()
+    return str(row[0]) if row else folder
 
 
 def context(connection: sqlite3.Connection, project: str) -> str:

@@ -271,6 +271,36 @@ class Context(Base):
     rendered_at_epoch: Mapped[Epoch]
 
 
+class ProjectFolder(Base):
+    """One folder that a session began in, or the root of its repository, and the project that it belongs to."""
+
+    __tablename__ = "project_folders"
+    __table_args__ = (Index(None, "project"),)
+
+    folder: Mapped[str] = mapped_column(primary_key=True)
+    project: Mapped[str]
+    looked_at_epoch: Mapped[Epoch]
+
+
+class ProjectIdentity(Base):
+    """One thing by which a project's repository is known again: where it comes from, or a first commit of it."""
+
+    __tablename__ = "project_identities"
+    __table_args__ = (Index(None, "project"),)
+
+    identity: Mapped[str] = mapped_column(primary_key=True)  # remote:… or commit:…
+    project: Mapped[str]
+
+
+class ProjectName(Base):
+    """A name that the user gave a project."""
+
+    __tablename__ = "project_names"
+
+    project: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
 class Delivery(Base):
     """One SessionStart that got its context: with the hooks set up twice, one of the two prints."""
 

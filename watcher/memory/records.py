@@ -71,10 +71,11 @@ class Source:
     agent_id: str = ""  # of the subagent whose transcript it is
     transcript_path: str = ""  # of the session: the path itself, or the parent's for a subagent
     cwd: str = ""  # as its first entries say
+    project: str = ""  # that this folder is of
 
-    def started_in(self, cwd: str) -> Source:
-        """Return the source with its folder known."""
-        return replace(self, cwd=cwd)
+    def started_in(self, cwd: str, project: str) -> Source:
+        """Return the source with its folder known, and the project that is of."""
+        return replace(self, cwd=cwd, project=project)
 
 
 @dataclass(slots=True)

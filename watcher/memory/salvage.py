@@ -24,6 +24,9 @@ from watcher.memory.models import (
     Base,
     Context,
     Observation,
+    ProjectFolder,
+    ProjectIdentity,
+    ProjectName,
     SdkSession,
     SessionSummary,
     ToolUse,
@@ -87,7 +90,18 @@ def save(old: Path, connection: Connection, has_transcript: Callable[[str], bool
     begun: object = None
     with closing(sqlite3.connect(f"{old.as_uri()}?mode=ro", uri=True)) as source:
         source.text_factory = bytes
-        for table in (Context, SdkSession, UserPrompt, ToolUse, Observation, SessionSummary, AgentRequest):
+        for table in (
+            ProjectFolder,
+            ProjectIdentity,
+            ProjectName,
+            Context,
+            SdkSession,
+            UserPrompt,
+            ToolUse,
+            Observation,
+            SessionSummary,
+            AgentRequest,
+        ):
             for values in _rows(source, table):
                 _put(connection, table, values)
         begun = min((row["started_at_epoch"] for row in _rows(source, Watcher)), default=None)  # type: ignore[type-var]

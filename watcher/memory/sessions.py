@@ -50,6 +50,7 @@ class RaisedFlag:
     id: int
     session_id: str
     kind: FlagKind
+    folder: str  # that the session began in
     raised_at: int  # epoch
     transcript_path: str  # as the event says; empty where it does not
     cwd: str
@@ -203,6 +204,7 @@ def _flag(row: Row[tuple[object, ...]]) -> RaisedFlag:
         id=row.id,
         session_id=row.session_id,
         kind=FlagKind(row.kind),
+        folder=row.project,
         raised_at=row.raised_at_epoch,
         transcript_path=text("transcript_path"),
         cwd=text("cwd"),

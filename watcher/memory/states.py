@@ -36,6 +36,7 @@ class FlagKind(StrEnum):
 
     FINALIZE = "finalize"  # a turn is over (Stop)
     CLEANUP = "cleanup"  # the session is over (SessionEnd)
+    PLACE = "place"  # a session begins where none has: which project is that of (SessionStart)
 
 
 class ConditionName(StrEnum):

@@ -18,6 +18,7 @@ from watcher.memory.database import Database, driver, iso
 from watcher.memory.retention import Forgetting, PastSession
 from watcher.recall import context
 from watcher.service.events import Clock, Event, EventKind, Listener, now
+from watcher.service.projects import Projects
 from watcher.settings import Settings
 
 INTERVAL = 3600.0  # seconds between two rounds
@@ -118,6 +119,7 @@ class Housekeeping:
             yield from self._give_up(given_up_before, forgotten)
             yield from self._drop_checkpoints(given_up_before)
         yield from self._drop_requests(moment - REQUESTS_KEPT)
+        yield from self._find_projects()
         if bounds.max_age:
             before = moment - round(bounds.max_age * DAY)
             with self._database.write() as connection:
@@ -149,6 +151,14 @@ class Housekeeping:
                     return
             with self._database.write() as connection:
                 retention.drop_requests(connection, before, ROWS)
+            yield
+
+    def _find_projects(self) -> Iterator[None]:
+        """Find out what folders are of that were kept before anybody looked."""
+        looking = Projects(self._database, clock=self._clock)
+        while found := looking.settle_some(1):
+            with self._database.write() as connection:
+                self._render(connection, found[0])
             yield
 
     def _drop_checkpoints(self, before: int) -> Iterator[None]:

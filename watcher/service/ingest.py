@@ -15,6 +15,7 @@ from watcher.memory import checkpoints, intake, records
 from watcher.memory.database import Database
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.service.follow import beginning
+from watcher.service.projects import Projects
 from watcher.settings import CaptureSettings
 from watcher.transcript import entries, excerpts, tail
 
@@ -74,6 +75,7 @@ class Ingest:
         self.since = since  # rises when what is older is forgotten
         self._listener = listener
         self._clock = clock
+        self._projects = Projects(database, clock=clock)
 
     def take_in(self, path: Path, *, most: int = sys.maxsize) -> records.Taken:
         """Take in what is new in a transcript, some `most` bytes of it; return what of it was new to the memory.
@@ -92,7 +94,7 @@ class Ingest:
             if chunk.restarted:
                 self._tell(EventKind.RESTARTED, source, f"{path.name} was truncated or replaced")
             if chunk.position != position or chunk.restarted:
-                total += self._store(source, chunk)
+                total += self._store(source, chunk, is_first=known is None and not read)
             read += chunk.position.offset - (0 if chunk.restarted else position.offset)
             position = chunk.position
             total.has_more = chunk.more
@@ -100,11 +102,13 @@ class Ingest:
             self._tell(EventKind.TAKEN_IN, source, _counted(total))
         return total
 
-    def _store(self, source: records.Source, chunk: tail.Chunk) -> records.Taken:
+    def _store(self, source: records.Source, chunk: tail.Chunk, *, is_first: bool) -> records.Taken:
         decoded = self._decode(chunk)
+        # A session began where its first lines say; the others may have followed a `cd`.
+        project = self._projects.settle(decoded.cwd) if is_first else ""
         moment = self._clock()
         with self._database.write() as connection:
-            taken = intake.take_in(connection, source.started_in(decoded.cwd), decoded.records, now=moment)
+            taken = intake.take_in(connection, source.started_in(decoded.cwd, project), decoded.records, now=moment)
             checkpoints.keep_broken(connection, source.path, decoded.broken, now=moment)
             checkpoints.save_checkpoint(
                 connection,

@@ -21,6 +21,7 @@ from watcher.service.digest import Digest
 from watcher.service.events import Clock, Event, EventKind, Listener, Pace, now
 from watcher.service.follow import subagents_of
 from watcher.service.ingest import Ingest, closing_words
+from watcher.service.projects import Projects
 from watcher.settings import WatchSettings
 
 AHEAD = 60_000  # milliseconds that a time may lie ahead of the clock, before the clock must have been set back
@@ -56,6 +57,7 @@ class Lifecycle:
         self._clock = clock
         self._pace = pace
         self._claims = Claims(pace)
+        self._projects = Projects(database, clock=clock)
         self._changes = changes
         self._quiet: tuple[object, list[str]] | None = None  # see `_with_quiet_turns`
         self._waiting_since: dict[int, float] = {}  # pace, by the id of the flag: when it was first seen
@@ -68,6 +70,9 @@ class Lifecycle:
         ending = {flag.session_id for flag in flags if flag.kind is FlagKind.CLEANUP}
         waiting: set[str] = set()
         for flag in flags:
+            if flag.kind is FlagKind.PLACE:
+                self._try_to_lower(flag)
+                continue
             self._waiting_since.setdefault(flag.id, self._pace())
             # Flags of one session are lowered in order, so that its end never overtakes its last turn.
             if flag.session_id in waiting:
@@ -243,6 +248,11 @@ class Lifecycle:
         self._waiting_since.pop(flag.id, None)
 
     def _lower(self, flag: RaisedFlag) -> None:
+        if flag.kind is FlagKind.PLACE:
+            project = self._projects.settle(flag.folder)
+            with self._database.write() as connection:
+                sessions.lower_flag(connection, flag.id, outcome=project, now=self._clock())
+            return
         if flag.kind is FlagKind.CLEANUP:
             self.end(flag.session_id, at=flag.raised_at, reason=flag.reason or "SessionEnd", flag=flag)
             return
