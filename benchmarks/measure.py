@@ -156,6 +156,6 @@ def machine() -> str:
     gigabytes = psutil.virtual_memory().total / GIGABYTE
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return (
-        f"Measured on {time.strftime('%Y-%m-%d')} on {platform.system()} {platform.release()} with {os.cpu_count()} "
+        f"Measured on {time.strftime('%Y-%m-%d')} on {platform.system()} with {os.cpu_count()} "
         f"cores, {gigabytes:.0f} GB of memory and {python}."
     )

@@ -38,7 +38,7 @@ class Event:
     def __init__(self, json: str) -> None:
         self.json = json
         self.now = int(time.time() * 1000)  # milliseconds since 1970
-        fields = _extract(json, ("session_id", "transcript_path", "cwd", "source"))
+        fields = extract(json, ("session_id", "transcript_path", "cwd", "source"))
         self.session_id, self.transcript_path, self.cwd, self.source = fields
         if not self.session_id:
             raise ValueError("the event has no session_id")
@@ -174,7 +174,7 @@ def _stdin() -> bytes:
         chunks.append(chunk)
 
 
-def _extract(json: str, keys: tuple) -> list:
+def extract(json: str, keys: tuple) -> list:
     """Return the texts under some keys of a JSON object; empty where there is none."""
     connection = _sqlite().connect(":memory:")
     # A lone surrogate in the JSON is no UTF-8 any more, and no reason to give up.

@@ -1,8 +1,10 @@
 """Writes down that a session is active, and where its transcript will be. Run by Claude Code at UserPromptSubmit.
 
+Where the user wants it, what this prints, observations that match the prompt, reaches the model with the prompt.
 The transcript need not exist yet: it appears a tenth of a second or two later.
 """
 
+import os
 import sys
 import time
 
@@ -30,10 +32,30 @@ ON CONFLICT (session_id) DO UPDATE SET
 """
 
 
-def prompted(event: hook.Event) -> None:
-    """Record the session, and see to it that a watcher follows it."""
+def prompted(event: hook.Event) -> "bytes | None":
+    """Record the session, and see to it that a watcher follows it; return what it is to be told with the prompt."""
     hook.attempt("UserPromptSubmit", _record, event)
     launch.ensure_watcher("UserPromptSubmit")
+    most = _wanted()
+    return hook.attempt("UserPromptSubmit", _recall, event, most) if most else None
+
+
+def _wanted() -> int:
+    """Return how many observations a prompt may bring up, as the settings say; the watcher writes them down."""
+    said = os.environ.get("CLAUDE_MEM_CONTEXT_AT_PROMPT")
+    if said is None:
+        try:
+            with open(os.path.join(hook.home(), "data", "at-prompt"), "rb", buffering=0) as file:
+                said = file.read(9).decode("ascii", "replace")
+        except OSError:
+            return 0
+    return int(said) if said.strip().isdecimal() else 0
+
+
+def _recall(event: hook.Event, most: int) -> "bytes | None":
+    import recall  # most users do without, and need not wait for it
+
+    return recall.matching(event, most)
 
 
 def _record(event: hook.Event) -> None:

@@ -174,3 +174,17 @@ def test_installed_and_as_a_plugin_at_once_nothing_is_there_twice(world: World) 
     assert world.rows("SELECT count(*) FROM session_summaries") == [(2,)]
     assert world.rows("SELECT count(*) FROM tool_uses") == [(2,)]
     assert len(world.watchers()) == 1
+
+
+def test_what_matches_a_prompt_reaches_the_model_with_it_where_that_is_wanted(world: World) -> None:
+    """A prompt hook's plain output stands beside the prompt in the request, and never comes back as a prompt."""
+    world.environment["CLAUDE_MEM_CONTEXT_AT_PROMPT"] = "3"
+    world.say(FIRST)
+    wait_for_agent_summary(world)
+    assert not is_about(last_request(world), "that may match the prompt")
+    world.write_rows("UPDATE contexts SET text = ''")  # else the session knows it from its start
+    world.say(f"{SECOND} The greeting in test.txt, I mean.")
+    assert is_about(last_request(world), "that may match the prompt")
+    assert is_about(last_request(world), "test.txt holds the greeting")
+    world.wait_for_rows("SELECT count(*) FROM sdk_sessions WHERE status = 'completed'", [(2,)])
+    assert not world.rows("SELECT * FROM user_prompts WHERE prompt_text LIKE '%may match%'")

@@ -77,6 +77,7 @@ class ContextSettings:
 
     max_units: int = 10_000  # UTF-16 units: above this Claude Code shows the model a 2 KB preview only
     observations: int = 30  # recent ones listed at most
+    at_prompt: int = 0  # observations that match a prompt well, told with it at most; 0: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,11 @@ class Settings:
     def starting(self) -> Path:
         """The file that hooks mark when they start a watcher, so that they start one."""
         return self.home / "data" / "watcher.starting"
+
+    @property
+    def at_prompt(self) -> Path:
+        """The file that tells a hook of `[context] at_prompt`: it cannot read the settings in its time."""
+        return self.home / "data" / "at-prompt"
 
     @property
     def flags_aside(self) -> Path:

@@ -249,7 +249,7 @@ def test_hooks_are_plain_python_3_9(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "." for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert imported <= sys.stdlib_module_names | {"hook", "launch"}
+    assert imported <= sys.stdlib_module_names | {"hook", "launch", "recall"}
 
 
 @pytest.mark.parametrize("path", sorted(resources.hooks().glob("*.py")), ids=lambda path: path.name)

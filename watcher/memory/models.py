@@ -1,7 +1,7 @@
 """Owns the tables: names, columns, keys. `*_at` is ISO 8601 in UTC, `*_epoch` milliseconds since 1970.
 
-The hooks write `sdk_sessions`, `flags` and `deliveries` with the standard library alone, so every column they
-leave out has a default in the database itself.
+The hooks write `sdk_sessions`, `flags`, `deliveries` and `recalls` with the standard library alone, so every column
+they leave out has a default in the database itself.
 """
 
 from __future__ import annotations
@@ -312,6 +312,18 @@ class Delivery(Base):
     source: Mapped[str]  # startup, resume, fork
     project: Mapped[str] = mapped_column(server_default="")
     delivered_at_epoch: Mapped[Epoch]
+
+
+class Recall(Base):
+    """One observation that a session was told of with a prompt, so that it is not told twice. Written by a hook."""
+
+    __tablename__ = "recalls"
+    __table_args__ = (UniqueConstraint("session_id", "observation_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[str]
+    observation_id: Mapped[int]
+    recalled_at_epoch: Mapped[Epoch]
 
 
 class Watcher(Base):

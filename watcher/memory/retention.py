@@ -24,6 +24,7 @@ from watcher.memory.models import (
     Delivery,
     Flag,
     Observation,
+    Recall,
     SdkSession,
     SessionStatus,
     SessionSummary,
@@ -35,7 +36,7 @@ from watcher.memory.models import (
 
 MINUTE = 60_000  # milliseconds: the horizon is a number of minutes, as SQLite keeps 32 bits of its user's
 _OF_SESSION = (ToolUse, UserPrompt, Observation, SessionSummary)  # in the order in which they go
-_Trace = type[AgentRequest] | type[Flag] | type[Delivery] | type[BrokenLine] | type[Watcher]
+_Trace = type[AgentRequest] | type[Flag] | type[Delivery] | type[Recall] | type[BrokenLine] | type[Watcher]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,8 @@ def give_up(connection: Connection, tool_use_ids: Sequence[int]) -> int:
 def drop_traces(connection: Connection, before: int, limit: int) -> int:
     """Delete what tells of before some time (epoch) only how it went, some of it; return how many rows.
 
-    Flags that were lowered, contexts delivered, broken lines, and runs of the watcher. The first run stays: it says
-    when the memory began; and the last.
+    Flags that were lowered, contexts delivered, observations recalled, broken lines, and runs of the watcher. The
+    first run stays: it says when the memory began; and the last.
     """
     runs = select(func.min(Watcher.started_at_epoch).label("first"), func.max(Watcher.id).label("last")).subquery()
     is_between = (Watcher.started_at_epoch > select(runs.c.first).scalar_subquery()) & (
@@ -146,6 +147,7 @@ def drop_traces(connection: Connection, before: int, limit: int) -> int:
     return (
         _drop(connection, Flag, Flag.lowered_at_epoch < before, limit)
         + _drop(connection, Delivery, Delivery.delivered_at_epoch < before, limit)
+        + _drop(connection, Recall, Recall.recalled_at_epoch < before, limit)
         + _drop(connection, BrokenLine, BrokenLine.seen_at_epoch < before, limit)
         + _drop(connection, Watcher, (Watcher.heartbeat_at_epoch < before) & is_between, limit)
     )

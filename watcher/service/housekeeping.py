@@ -119,7 +119,6 @@ class Housekeeping:
             yield from self._give_up(given_up_before, forgotten)
             yield from self._drop_checkpoints(given_up_before)
         yield from self._drop_requests(moment - REQUESTS_KEPT)
-        yield from self._find_projects()
         if bounds.max_age:
             before = moment - round(bounds.max_age * DAY)
             with self._database.write() as connection:
@@ -129,6 +128,7 @@ class Housekeeping:
         if bounds.max_size and self._size() > bounds.max_size * MEGABYTE:
             enough = round(bounds.max_size * MEGABYTE * ENOUGH)
             yield from self._forget(moment - YOUNGEST, given_up_before, enough, forgotten)
+        yield from self._find_projects()
         self._tell(forgotten)
 
     def _give_up(self, before: int, forgotten: _Forgotten) -> Iterator[None]:

@@ -146,9 +146,15 @@ class Watch:
             clock=clock,
         )
         self._digest = digest
+        self._tell_hooks()
         self._listening.listen()
         with suppress(FileNotFoundError):
             os.truncate(self._settings.starting, 0)  # it has started: once it is killed, a hook may start the next
+
+    def _tell_hooks(self) -> None:
+        """Write down the one setting that a hook goes by: it cannot read the others in its time."""
+        system.make_private_file(self._settings.at_prompt)
+        self._settings.at_prompt.write_text(f"{self._settings.context.at_prompt}\n", encoding="ascii")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
