@@ -65,6 +65,7 @@ def test_json_for_a_pipe(home: WatcherProcess) -> None:
         "title": "Commit it, and tell me what is left to do.",
         "project": PROJECT,
         "at": found["S3"]["at"],
+        "session_id": found["S3"]["session_id"],
     }
     assert found["S3"]["at"] > 1_700_000_000_000
     assert {row["id"][0] for row in json.loads(home.run("search", "duration", "--json").stdout)} == {"#", "S", "P"}
@@ -89,6 +90,55 @@ def test_a_folder_whose_name_is_no_text(home: WatcherProcess, command: str) -> N
     finished = home.run(*command.split(), "--project", os.fsdecode(b"/a\xff"))
     assert finished.returncode == 0, finished.stderr
     assert "marked" in finished.stdout
+
+
+def test_filters_alone_list_the_newest_first(home: WatcherProcess) -> None:
+    def rows(*options: str) -> list[dict[str, object]]:
+        finished = home.run("search", *options, "--limit", "1000", "--json")
+        assert finished.returncode == 0, finished.stderr
+        return json.loads(finished.stdout)
+
+    everything = rows("--since", "2020-01-01")
+    times = [row["at"] for row in everything]
+    assert times == sorted(times, reverse=True)
+    assert rows("--since", "2020-01-01", "--order", "oldest")[0]["at"] == times[-1]
+    assert rows("--until", "2020-01-01") == []
+    assert {row["id"][0] for row in rows("--kind", "summary", "--kind", "prompt")} == {"S", "P"}
+    assert {row["type"] for row in rows("--type", "bugfix")} == {"bugfix"}
+    assert rows("--session", everything[0]["session_id"][:6]) == everything
+    assert rows("--session", "nonesuch") == []
+    assert 0 < len(rows("--file", "duration.py")) < len(everything)
+    assert 0 < len(rows("--concept", "what-changed")) < len(everything)
+
+
+@pytest.mark.parametrize(
+    ("args", "said", "hint"),
+    [
+        (["--since", "soon"], "--since 'soon' is no date", "--since 2026-11-01, 2026-11-01T14:30, today"),
+        (["--until", "2026-13-01"], "--until '2026-13-01' is no date", "3d or 2w"),
+        (["--since", "1d", "--until", "2d"], "--since 1d is later than --until 2d", "exchange the two"),
+        (["--kind", "note"], "no kind 'note'", "--kind observation, summary or prompt"),
+        (["--order", "best", "x"], "no order 'best'", "--order relevance, newest or oldest"),
+        ([], "nothing to look for", "claude-mem search WORD, or --since 3d"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_meant_is_said_with_a_hint(home: WatcherProcess, args: list[str], said: str, hint: str) -> None:
+    finished = home.run("search", *args)
+    assert finished.returncode == 2
+    assert finished.stdout == ""
+    assert f"claude-mem: {said}\n" in finished.stderr
+    assert hint in finished.stderr
+
+
+def test_what_may_find_more_is_said(home: WatcherProcess) -> None:
+    assert home.run("search", "--type", "bug").stdout == (
+        "nothing found\nTry: --type bugfix or change or discovery; there is no bug\n"
+    )
+    assert home.run("search", "--session", "x").stdout == "nothing found\nTry: without that option\n"
+    assert home.run("search", "a", "--session", "x", "--until", "1d").stdout == (
+        "nothing found\nTry: without some of the options, fewer words, or only how they begin\n"
+    )
 
 
 def test_nothing_found_is_said_with_a_hint(home: WatcherProcess) -> None:

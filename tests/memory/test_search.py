@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from tests.memory.past import NOW, put_session
 from watcher.memory import lookup, search
 from watcher.memory.database import Database
 from watcher.memory.models import Observation, SessionSummary, UserPrompt
-from watcher.memory.search import Found
+from watcher.memory.search import Filters, Found
 
 OPERATORS = "AND|OR OR|NOT|a AND|NEAR(a b)|NEAR|(|)|a*|*|^a|-a|+|:|title:a|{title text}:a|%|_|'; DROP TABLE flags"
 UNUSUAL = [
@@ -47,9 +48,12 @@ def memory(database: Database) -> Database:
     return database
 
 
-def found(database: Database, *words: str, project: str | None = None, limit: int = 100) -> list[Found]:
+def found(database: Database, *words: str, limit: int = 100, offset: int = 0, **options: Any) -> list[Found]:
+    """Search; what is no name of a filter is an argument of the search."""
+    order = options.pop("order", "relevance")
     with lookup.opened(database.path) as connection:
-        return search.search(connection, words, project=project, limit=limit, now=NOW)
+        filters = Filters(**options)
+        return search.search(connection, words, filters, limit=limit, offset=offset, order=order, now=NOW).rows
 
 
 def ids(database: Database, *words: str, **options: Any) -> list[str]:
@@ -66,14 +70,62 @@ def test_all_kinds_are_found_with_what_is_shown_of_them(memory: Database) -> Non
     assert set(ids(memory, "shared")) == {"#1", "#2", "#3", "S1", "S2", "S3", "P1", "P2", "P3"}
     rows = {row.id: row for row in found(memory, "shared")}
     at = NOW - 20 * 86_400_000
-    assert rows["#2"] == Found("#2", "change", "s2", "/web", at)
-    assert rows["S2"] == Found("S2", "summary", "What was asked", "/web", at)
-    assert rows["P2"] == Found("P2", "prompt", "Please do\nwhat is shared", "/web", at)
+    assert rows["#2"] == Found("#2", "change", "s2", "/web", at, "s2")
+    assert rows["S2"] == Found("S2", "summary", "What was asked", "/web", at, "s2")
+    assert rows["P2"] == Found("P2", "prompt", "Please do\nwhat is shared", "/web", at, "s2")
 
 
-def test_a_project_alone(memory: Database) -> None:
-    assert set(ids(memory, "shared", project="/web")) == {"#2", "S2", "P2"}
-    assert ids(memory, "shared", project="/we") == []
+DAY = 86_400_000
+FILTERS = {
+    "project": ({"project": "/web"}, {"#2", "S2", "P2"}),
+    "no such project": ({"project": "/we"}, set()),
+    "kinds": ({"kinds": ["summary", "prompt"], "project": "/web"}, {"S2", "P2"}),
+    "types": ({"types": ["bugfix", "decision"]}, {"#1"}),
+    "types are of observations": ({"types": ["bugfix"], "kinds": ["summary"]}, set()),
+    "since": ({"since": NOW - 20 * DAY, "kinds": ["observation"]}, {"#2", "#3"}),
+    "until": ({"until": NOW - 20 * DAY, "kinds": ["observation"]}, {"#1", "#2"}),
+    "between": ({"since": NOW - 20 * DAY, "until": NOW - 20 * DAY}, {"#2", "S2", "P2"}),
+    "never": ({"since": 1 << 80}, set()),
+    "session": ({"session": "s3"}, {"#3", "S3", "P3"}),
+    "beginning of a session": ({"session": "s", "kinds": ["prompt"]}, {"P1", "P2", "P3"}),
+    "no pattern": ({"session": "_3"}, set()),
+    "concept": ({"concept": "How-It-Works"}, {"#1", "#3"}),
+    "part of a concept": ({"concept": "how-it"}, set()),
+    "a file's name": ({"file": "pool.py"}, {"#1", "#3"}),
+    "its path's end": ({"file": "app/pool.py"}, {"#1"}),
+    "its name without the ending": ({"file": "POOL"}, {"#1", "#3"}),
+    "a folder": ({"file": "src/app/"}, {"#1", "#2"}),
+    "the whole path": ({"file": "/home/me/src/app/pool.py"}, {"#1"}),
+    "a path of Windows": ({"file": "lib\\pool.py"}, {"#3"}),
+    "from here": ({"file": "./lib/pool.py"}, {"#3"}),
+    "no part of a name": ({"file": "ool.py"}, set()),
+    "the root of all": ({"file": "/"}, {"#1"}),
+    "all at once": ({"file": "pool.py", "types": ["bugfix"], "project": "/api", "until": NOW - 30 * DAY}, {"#1"}),
+}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_filters(memory: Database, name: str) -> None:
+    path = "/home/me/src/app/pool.py"
+    say(memory, 1, type="bugfix", concepts=["gotcha", "how-it-works"], files_modified=[path], facts=["is shared"])
+    say(memory, 2, files_read=["src/app/other_pool.py"], files_modified=["spool.py"], facts=["is shared"])
+    say(memory, 3, files_read=["C:\\Src\\lib\\Pool.py"], concepts=["how-it-works"], facts=["is shared"])
+    with memory.write() as connection:
+        connection.execute(update(SessionSummary).values(notes="What is shared"))
+    options, expected = FILTERS[name]
+    for words, order in itertools.product([(), ("shared",), ("shar*", '"is shared"')], search.ORDERS):
+        rows = found(memory, *words, order=order, **options)
+        assert {row.id for row in rows} == expected
+        if order != "relevance" or not words:
+            times = [row.at for row in rows]
+            assert times == sorted(times, reverse=order != "oldest")
+
+
+def test_a_part_of_what_is_found(memory: Database) -> None:
+    for options in ({"order": "newest"}, {"order": "oldest"}, {}):
+        everything = ids(memory, "shared", **options)
+        assert ids(memory, "shared", limit=4, offset=3, **options) == everything[3:7]
+        assert ids(memory, "shared", limit=4, offset=20, **options) == []
 
 
 def test_the_best_alone(memory: Database) -> None:
@@ -138,7 +190,6 @@ def test_whatever_is_typed_is_searched_for(memory: Database, words: list[str]) -
 def test_marks_beside_a_word_are_no_part_of_it(memory: Database) -> None:
     assert len(ids(memory, "(shared)", "🎉", "-", '"')) == 9
     assert ids(memory, "🎉", "-", "\0") == []
-    assert ids(memory) == []
     say(memory, 1, narrative="the retry_pause setting")
     say(memory, 2, narrative="a pause before the retry")
     assert ids(memory, "retry_pause") == ["#1"]
@@ -182,7 +233,7 @@ def test_a_word_that_stands_everywhere_takes_little_more_of_a_larger_memory(
         with lookup.opened(memory.path) as connection:
             count = iter(range(10**9))
             connection.set_progress_handler(lambda count=count: next(count) < 0, 1)
-            search.search(connection, ["alike"], project=project, limit=20, now=NOW)
+            search.search(connection, ["alike"], Filters(project), limit=20, now=NOW)
             connection.set_progress_handler(None, 0)
             steps.append(next(count))
     per_row = (steps[2] - steps[1]) / 6000

@@ -14,9 +14,9 @@ from watcher.cli.style import cell, columns, local_time, on_one_line, say, say_j
 from watcher.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from watcher.memory.search import Found
+    from watcher.memory.search import Filters, Found
 
 _PROJECT = 20  # columns of a project's name at most
 _TITLE = 10  # columns of a title at least
@@ -28,43 +28,109 @@ def search(
     project: Annotated[
         Path | None, typer.Option("--project", help="Only in this project's folder.", metavar="DIR")
     ] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option("--kind", help="Only observation, summary or prompt.", metavar="KIND")
+    ] = None,
+    type_: Annotated[
+        list[str] | None, typer.Option("--type", help="Only observations of a type, such as bugfix.", metavar="TYPE")
+    ] = None,
+    file: Annotated[
+        str, typer.Option("--file", help="Only observations about a file or folder: pool.py, src/app.", metavar="PATH")
+    ] = "",
+    concept: Annotated[
+        str, typer.Option("--concept", help="Only observations of a concept, such as gotcha.", metavar="CONCEPT")
+    ] = "",
+    since: Annotated[
+        str, typer.Option("--since", help="Not older: 2026-11-01, today, 12h, 3d, 2w.", metavar="DATE")
+    ] = "",
+    until: Annotated[str, typer.Option("--until", help="Not newer: a day counts to its end.", metavar="DATE")] = "",
+    session: Annotated[
+        str, typer.Option("--session", help="Only of the session whose id begins so.", metavar="ID")
+    ] = "",
+    order: Annotated[
+        str, typer.Option("--order", help="What comes first: relevance, newest or oldest.", metavar="ORDER")
+    ] = "relevance",
     limit: Annotated[int, typer.Option("--limit", help="Rows at most.", metavar="N", min=1, max=1000)] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: id, type, title, project, at.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: id, type, title, project, at, session_id.")
+    ] = False,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the search index anew before.")] = False,
 ) -> None:
     """Find observations (#1), summaries (S1) and prompts (P1) in which all the words stand.
 
     The best come first: those with the words in their title, and of two alike the newer one. Of the last word three
-    letters are enough. Case and accents do not matter.
+    letters are enough. Case and accents do not matter. Without words, the newest come first.
 
     Examples:
         claude-mem search connection pool
-        claude-mem search retry --project . --limit 5
+        claude-mem search retry --project . --since 2w
+        claude-mem search --file pool.py --type bugfix --type decision
         claude-mem search migrat --json | jq -r '.[].title'
     """
     from watcher import settings as settings_room
+    from watcher.cli import dates
     from watcher.memory import lookup
+    from watcher.memory.search import KINDS, ORDERS, Filters, types
     from watcher.memory.search import search as find
     from watcher.service.events import now
 
+    moment = now()
+    _check("--kind", kind or (), KINDS)
+    _check("--order", [order], ORDERS)
+    where = folder(project) if project else None
+    filters = Filters(
+        project=where,
+        kinds=kind or (),
+        types=type_ or (),
+        file=file,
+        concept=concept,
+        since=dates.since("--since", since, moment) if since else None,
+        until=dates.until("--until", until, moment) if until else None,
+        session=session,
+    )
+    if filters.since is not None and filters.until is not None and filters.since > filters.until:
+        raise UsageError(f"--since {since} is later than --until {until}", hint="exchange the two")
     settings = settings_room.load()
     if rebuild:
         _rebuild(settings.database)
-    if not words:
+    if not words and not any(filters):
         if not rebuild:
-            raise UsageError("nothing to look for", hint="claude-mem search WORD")
+            raise UsageError("nothing to look for", hint="claude-mem search WORD, or --since 3d for what is new")
         say("the search index is made anew")
         return
-    where = folder(project) if project else None
     with lookup.opened(settings.database) as connection:
-        found = find(connection, words, project=where, limit=limit, now=now())
+        found = find(connection, words or (), filters, limit=limit, order=order, now=moment)
+        there = types(connection) if filters.types and not found.rows else []
     if as_json:
-        say_json(found)
-    elif found:
-        _show(found)
+        say_json(found.rows)
+    elif found.rows:
+        _show(found.rows)
     else:
         say(f"nothing found{f' in {where}' if where else ''}")
-        say(f"Try: {'all projects, ' if where else ''}fewer words, or only how they begin")
+        unknown = sorted(set(filters.types) - set(there))
+        if there and unknown:
+            say(f"Try: --type {' or '.join(there)}; there is no {' or '.join(unknown)}")
+        else:
+            say(f"Try: {_hint(filters, has_words=bool(words))}")
+
+
+def _check(option: str, given: Iterable[str], known: Sequence[str]) -> None:
+    for one in given:
+        if one not in known:
+            raise UsageError(f"no {option[2:]} {one!r}", hint=f"{option} {', '.join(known[:-1])} or {known[-1]}")
+
+
+def _hint(filters: Filters, *, has_words: bool) -> str:
+    """Return what may find more."""
+    narrowing = sum(bool(one) for one in filters) - bool(filters.project)
+    ways = [
+        "all projects" if filters.project else "",
+        f"without {'that' if narrowing == 1 else 'some of the'} option{'' if narrowing == 1 else 's'}"
+        if narrowing
+        else "",
+        "fewer words, or only how they begin" if has_words else "",
+    ]
+    return ", ".join(way for way in ways if way)
 
 
 def _rebuild(path: Path) -> None:

@@ -11,99 +11,131 @@ import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from watcher.memory import search_index
+from watcher.memory import search_filters, search_index, search_words
+from watcher.memory.search_filters import KINDS as KINDS
+from watcher.memory.search_filters import Filters as Filters
+from watcher.memory.search_filters import Kind
 
 RANKED = 1000  # of a kind: the newest that match
 BEST = 200  # of a kind: those whose age is looked at
-PREFIX_BYTES = 3  # of the last word, so that it stands for all that begin so: shorter ones stand for too many
-WORDS = 32  # looked for at most
 NEW = 0.5  # by so much does what is new count more than what is very old
 AGES = 30 * 86_400_000  # milliseconds after which half of that is left
+
+ORDERS = ("relevance", "newest", "oldest")
 
 
 class Found(NamedTuple):
     """One row that was found."""
 
     id: str  # #12, S12 or P12: an observation, a summary or a prompt
-    type: str
+    type: str  # of an observation; else summary or prompt
     title: str
     project: str
     at: int  # epoch
+    session_id: str
 
 
-class _Kind(NamedTuple):
-    """How rows of one kind are named and found; `of_project` are the ids of a project's rows."""
+class Results(NamedTuple):
+    """What was found."""
 
-    prefix: str
-    first: int  # what is added to a row's id in the index
-    of_project: str
-    rows: str
+    rows: list[Found]
+    is_partial: bool = False  # no row has all of the words: these have some of them
 
 
-_KINDS = (
-    _Kind(
-        "#",
-        search_index.OBSERVATIONS,
-        "SELECT id FROM observations WHERE project = :project",
-        "SELECT id, type, title, project, created_at_epoch, score FROM best JOIN observations USING (id)",
-    ),
-    _Kind(
-        "S",
-        search_index.SUMMARIES,
-        "SELECT id FROM session_summaries WHERE project = :project",
-        "SELECT id, 'summary', request, project, created_at_epoch, score FROM best JOIN session_summaries USING (id)",
-    ),
-    _Kind(
-        "P",
-        search_index.PROMPTS,
-        "SELECT p.id FROM user_prompts p JOIN sdk_sessions USING (session_id) WHERE project = :project",
-        "SELECT p.id, 'prompt', substr(prompt_text, 1, 500), project, created_at_epoch, score "
-        "FROM best JOIN user_prompts p USING (id) JOIN sdk_sessions USING (session_id)",
-    ),
-)
+_SHOWN = "row.id, row.type, row.title, row.project, row.at, row.session_id"
 # A title counts five times as much as what stands elsewhere. The plus sign has the index asked once for all rows, not
 # once for each row of the project.
 _BEST = """
-WITH best (id, score) AS (
+WITH best (number, score) AS (
     SELECT number - :first, score FROM (
         SELECT rowid AS number, bm25(search_index, 5.0, 1.0, 2.0, 2.0) AS score FROM search_index
         WHERE search_index MATCH :query AND rowid BETWEEN :first AND :last {within}
         ORDER BY rowid DESC LIMIT :ranked
     ) ORDER BY score LIMIT :best
 )
+SELECT {shown}, score FROM best JOIN ({rows}) AS row ON row.id = best.number
 """
-_WITHIN = "AND +rowid - :first IN ({})"
+_WITHIN = "AND +rowid - :first IN (SELECT row.id FROM ({rows}) AS row WHERE {conditions})"
+# The words first, then the rows that they lead to: the index cannot be asked about one row after the other.
+_MATCHING = """
+SELECT {shown} FROM search_index CROSS JOIN ({rows}) AS row ON row.id = search_index.rowid - :first
+WHERE search_index MATCH :query AND search_index.rowid BETWEEN :first AND :last AND {conditions}
+"""
+_ALL = "SELECT {shown} FROM ({rows}) AS row WHERE {conditions}"
+_BY_TIME = " ORDER BY row.at {direction}, row.id {direction} LIMIT :most"
 
 
 def search(
-    connection: sqlite3.Connection, words: Iterable[str], *, project: str | None, limit: int, now: int
-) -> list[Found]:
-    """Return the rows in which all words stand, the best first; `project` is a folder, None for all."""
-    query = _query(words)
-    if not query:
-        return []
-    values = {"query": query, "project": project, "ranked": max(limit, RANKED), "best": max(limit, BEST)}
+    connection: sqlite3.Connection,
+    text: str | Iterable[str],
+    filters: Filters = Filters(),  # noqa: B008 - a tuple, that nobody changes
+    *,
+    limit: int,
+    offset: int = 0,
+    order: str = "relevance",
+    now: int,
+) -> Results:
+    """Return the rows that the filters let through in which all that was typed stands.
+
+    The best come first, or as `order` says, which is one of ORDERS; without words the newest. Any text is good: nothing
+    in it raises. `now` is an epoch; `connection` is one of `lookup.opened`, or the driver's.
+    """
+    wanted = search_words.terms(text if isinstance(text, str) else " ".join(text))
+    most = limit + offset
+    if wanted and order == "relevance":
+        rows = _best(connection, search_words.all_of(wanted), filters, most, now)
+    else:
+        rows = _by_time(connection, search_words.all_of(wanted), filters, most, is_oldest_first=order == "oldest")
+    return Results(rows[offset:most])
+
+
+def types(connection: sqlite3.Connection) -> list[str]:
+    """Return the types of observations that there are."""
+    return [type_ for (type_,) in connection.execute("SELECT DISTINCT type FROM observations ORDER BY type")]
+
+
+def _best(connection: sqlite3.Connection, words: str, filters: Filters, most: int, now: int) -> list[Found]:
+    conditions = search_filters.conditions(filters)
+    sizes = {"ranked": max(most, RANKED), "best": max(most, BEST)}
     found: list[tuple[float, int, Found]] = []
-    for kind in _KINDS:
-        within = "" if project is None else _WITHIN.format(kind.of_project)
-        bounds = {"first": kind.first, "last": kind.first + search_index.ROOM - 1}
-        rows = connection.execute(_BEST.format(within=within) + kind.rows, {**values, **bounds})
-        for number, type_, title, folder, at, score in rows:
-            row = Found(f"{kind.prefix}{number}", type_, title, folder, at)
-            found.append((score * _freshness(now - at), -at, row))
-    return [row for _, _, row in sorted(found)[:limit]]
+    for kind in search_filters.kinds(filters):
+        within = _WITHIN.format(rows=kind.rows, conditions=conditions) if conditions else ""
+        statement = _BEST.format(within=within, rows=kind.rows, shown=_SHOWN)
+        for *shown, score in connection.execute(statement, _values(kind, filters, words) | sizes):
+            row = _found(kind, shown)
+            found.append((score * _freshness(now - row.at), -row.at, row))
+    return [row for _, _, row in sorted(found)[:most]]
+
+
+def _by_time(
+    connection: sqlite3.Connection, words: str, filters: Filters, most: int, *, is_oldest_first: bool
+) -> list[Found]:
+    conditions = search_filters.conditions(filters) or "1"
+    statement = _MATCHING if words or search_filters.match(filters) else _ALL
+    statement += _BY_TIME.format(direction="ASC" if is_oldest_first else "DESC")
+    found = [
+        _found(kind, shown)
+        for kind in search_filters.kinds(filters)
+        for shown in connection.execute(
+            statement.format(rows=kind.rows, conditions=conditions, shown=_SHOWN),
+            _values(kind, filters, words) | {"most": most},
+        )
+    ]
+    return sorted(found, key=lambda row: row.at, reverse=not is_oldest_first)[:most]
+
+
+def _values(kind: Kind, filters: Filters, words: str) -> dict[str, str | int]:
+    narrowed = search_filters.match(filters)
+    query = f"({words}) AND ({narrowed})" if words and narrowed else words or narrowed
+    bounds = {"first": kind.first, "last": kind.first + search_index.ROOM - 1}
+    return search_filters.values(filters) | bounds | {"query": query}
+
+
+def _found(kind: Kind, shown: list[object] | tuple[object, ...]) -> Found:
+    number, *rest = shown
+    return Found._make((f"{kind.prefix}{number}", *rest))
 
 
 def _freshness(age: int) -> float:
     """Return by how much a row counts more than one that is very old."""
     return 1 + NEW / (1 + max(0, age) / AGES)
-
-
-def _query(words: Iterable[str]) -> str:
-    """Return what FTS5 is to look for: each word as a string of it, in which nothing has a meaning of its own."""
-    text = " ".join(words).replace("\0", " ").encode("utf-8", "replace").decode()
-    terms = text.split()[:WORDS]
-    if not terms:
-        return ""
-    quoted = ['"{}"'.format(word.replace('"', '""')) for word in terms]
-    return " ".join(quoted) + (" *" if len(terms[-1].encode()) >= PREFIX_BYTES else "")
