@@ -203,7 +203,8 @@ def test_an_older_schema_is_brought_up_with_all_that_is_in_it(tmp_path: Path, wa
     opened.close()
     after = dump(path)
     assert before.pop("alembic_version") != after.pop("alembic_version")
-    assert before == after
+    # What a migration adds to a table stands behind what was there.
+    assert before == {name: [row[: len(before[name][0])] for row in rows] for name, rows in after.items()}
     assert set(after) == {"contexts", "sdk_sessions", "user_prompts"}
 
 

@@ -186,9 +186,59 @@ def test_an_older_memory_gets_one_of_all_that_is_in_it(tmp_path: Path) -> None:
     path = old_schema(tmp_path / "home" / "data" / "claude-mem.db", "0003")
     database = Database.existing(path)
     assert entries(database) == [("go", (2 << 40) + 1, "text", 0)]
+    database.close()
+    path = old_schema(tmp_path / "later" / "data" / "claude-mem.db", "0005")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE user_prompts SET prompt_text = 'Look at getUserName'")
+        connection.commit()
+    database = Database.existing(path)
+    assert words_of(database) == {"look", "at", "getusername", "get", "user", "name"}
+    with database.write() as connection:
+        assert search_index.refill(driver(connection)) == 0
     put_session(database, "new", 1)
     assert entries(database) == anew(database)
     database.close()
+
+
+def test_what_is_written_has_its_identifiers_taken_apart(database: Database) -> None:
+    lists = {"facts": ("factOne",), "files_read": ("/src/fileTwo.py",), "files_modified": ("fileThree.py",)}
+    said = {"title": "titleFour", "subtitle": "subtitleFive", "narrative": "narrativeSix E501"}
+    seen = outcomes.ObservationFields(1, "change", **said, **lists, concepts=(), tool_use_ids=(), at=1)
+    put_session(database, "s", 1)
+    with database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM observations")
+        outcomes.put_observations(connection, "s", "/api", [seen], agent="a")
+    summarise(database, "askSeven", "provisional")
+    summarise(database, "askEight", "agent")
+    numbers = {"one", "two", "three", "four", "five", "six", "501", "eight"}
+    assert numbers <= words_of(database)
+    assert "seven" not in words_of(database)
+    before = entries(database)
+    with database.write() as connection:
+        search_index.refill(driver(connection))
+    assert [entry for entry in entries(database) if entry[1] == 1] == [entry for entry in before if entry[1] == 1]
+
+
+def test_what_another_program_wrote_is_taken_apart_when_it_is_asked_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_index, "TOGETHER", 2)
+    for number in range(5):
+        put_session(database, f"session{number}", 1)
+    database.close()
+    with closing(sqlite3.connect(database.path)) as connection:  # any client, without a function of this program's
+        connection.execute("UPDATE user_prompts SET prompt_text = 'what is parseHeader' WHERE id > 2")
+        connection.execute("UPDATE session_summaries SET learned = 'parseHeader is slow' WHERE id < 3")
+        connection.execute("DELETE FROM observations WHERE id = 1")
+        connection.commit()
+    assert "header" not in words_of(database)
+    with database.write() as connection:
+        assert search_index.refill(driver(connection)) == 3 + 5 + 4  # "Saw session0" has parts too
+    assert {number for word, number, *_ in entries(database) if word == "header"} == {
+        *((1 << 40) + number for number in (1, 2)),
+        *((2 << 40) + number for number in (3, 4, 5)),
+    }
+    assert entries(database) == anew(database)
 
 
 def test_a_damaged_row_comes_in_and_goes(database: Database) -> None:

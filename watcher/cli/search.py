@@ -140,6 +140,7 @@ def _rebuild(path: Path) -> None:
     database = Database.existing(path)
     with database.write() as connection:
         search_index.rebuild(driver(connection))
+        search_index.refill(driver(connection))
     database.close()
 
 

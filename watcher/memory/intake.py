@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, case, func, or_, se
 from sqlalchemy.orm import InstrumentedAttribute
 
 from watcher.memory.database import among, greatest, insert, iso
+from watcher.memory.identifiers import all_parts
 from watcher.memory.models import OF_SUBAGENT, SdkSession, SessionStatus, ToolUse, ToolUseStatus, UserPrompt
 from watcher.memory.prepared import Prepared
 from watcher.memory.records import (
@@ -283,6 +284,7 @@ def _prompt_row(source: Source, record: PromptRecord, number: int) -> _Row:
         "session_id": source.session_id,
         "prompt_number": number,
         "prompt_text": record.text,
+        "identifiers": all_parts([record.text]),
         "continues_turn": record.continues_turn and number > 1,
         "created_at": iso(record.at),
         "created_at_epoch": record.at,

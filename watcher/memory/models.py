@@ -94,6 +94,7 @@ class UserPrompt(Base):
     closing_text: Mapped[str] = mapped_column(server_default="")
     closing_at_epoch: Mapped[Epoch] = mapped_column(server_default=text("0"))
     ended_at_epoch: Mapped[Epoch | None]  # when the transcript itself says that the turn was over
+    identifiers: Mapped[str] = mapped_column(server_default="")  # taken apart, for the search index
     created_at: Mapped[str]
     created_at_epoch: Mapped[Epoch]
 
@@ -156,6 +157,7 @@ class Observation(Base):
     tool_use_ids: Mapped[list[str]] = mapped_column(JSON)  # what it rests on
     agent: Mapped[str]  # who worded it: claude, extractive
     content_hash: Mapped[str]
+    identifiers: Mapped[str] = mapped_column(server_default="")  # taken apart, for the search index
     created_at: Mapped[str]
     created_at_epoch: Mapped[Epoch]
 
@@ -186,6 +188,7 @@ class SessionSummary(Base):
     closing_at_epoch: Mapped[Epoch]  # the closing words it knew of
     attempts: Mapped[int] = mapped_column(server_default=text("0"))  # of the agent, while provisional
     last_error: Mapped[str | None]
+    identifiers: Mapped[str] = mapped_column(server_default="")  # taken apart, for the search index
     created_at: Mapped[str]
     created_at_epoch: Mapped[Epoch]
     updated_at_epoch: Mapped[Epoch]

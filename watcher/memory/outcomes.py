@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from watcher.memory.database import insert, iso
+from watcher.memory.identifiers import all_parts
 from watcher.memory.models import Observation, SdkSession, SessionSummary, SummarySource, ToolUse, ToolUseStatus
 from watcher.memory.turns import Turn
 
@@ -85,6 +86,7 @@ def put_observations(
             "project": project,
             "agent": agent,
             "content_hash": _content_hash(observation),
+            "identifiers": all_parts(_texts(observation)),
             "created_at": iso(observation.at),
             "created_at_epoch": observation.at,
         }
@@ -176,6 +178,7 @@ def _put_summary(
     values = {
         **asdict(summary),
         "summary_text": summary.text,
+        "identifiers": all_parts(asdict(summary).values()),
         "source": source,
         "agent": agent,
         "closing_at_epoch": turn.closing_at,
@@ -214,6 +217,11 @@ def _without_time(observation: ObservationFields) -> dict[str, object]:
     values = asdict(observation)
     del values["at"]
     return values
+
+
+def _texts(observation: ObservationFields) -> tuple[str, ...]:
+    said = (observation.title, observation.subtitle, observation.narrative, *observation.facts)
+    return (*said, *observation.files_read, *observation.files_modified)
 
 
 def _content_hash(observation: ObservationFields) -> str:

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import sqlite3
 
+from watcher.memory.identifiers import all_parts
+
 NAME = "search_index"  # and the beginning of the names of the tables in which FTS5 keeps it
+TOGETHER = 1000  # rows that are read at a time
 MERGED = 100  # pages at a time: some hundredths of a second
 
 # One number names one row in the index, so each kind has numbers of its own: a row's id and so much.
@@ -30,40 +33,41 @@ SELECT id, id AS number, title,
         SELECT value FROM json_each(iif(json_valid(concepts), concepts, '[]')))), '') AS concepts,
     ifnull((SELECT group_concat(value, char(10)) FROM (
         SELECT value FROM json_each(iif(json_valid(files_read), files_read, '[]'))
-        UNION ALL SELECT value FROM json_each(iif(json_valid(files_modified), files_modified, '[]')))), '') AS files
+        UNION ALL SELECT value FROM json_each(iif(json_valid(files_modified), files_modified, '[]')))), '') AS files,
+    identifiers
 FROM observations
 """,
     """
 CREATE VIEW searched_session_summaries AS
 SELECT id, id + (1 << 40) AS number, request AS title,
     investigated || char(10) || learned || char(10) || completed || char(10) || next_steps || char(10) || notes AS text,
-    '' AS concepts, '' AS files
+    '' AS concepts, '' AS files,
+    identifiers
 FROM session_summaries
 """,
     """
 CREATE VIEW searched_user_prompts AS
-SELECT id, id + (2 << 40) AS number, '' AS title, prompt_text AS text, '' AS concepts, '' AS files
+SELECT id, id + (2 << 40) AS number, '' AS title, prompt_text AS text, '' AS concepts, '' AS files,
+    identifiers
 FROM user_prompts
 """,
 )
 # Words are runs of letters and digits, whatever their case and accents.
 _TABLE = """
 CREATE VIRTUAL TABLE search_index USING fts5(
-    title, text, concepts, files, content='', tokenize='unicode61 remove_diacritics 2'
+    title, text, concepts, files, identifiers, content='', tokenize='unicode61 remove_diacritics 2'
 )
 """
 # Parts of the index are merged when there are many: sooner costs a writer much, and later a search hardly anything.
 _SET_UP = "INSERT INTO search_index (search_index, rank) VALUES ('automerge', 16)"
 _SEARCHED = {
-    "observations": "title, subtitle, narrative, facts, concepts, files_read, files_modified",
-    "session_summaries": "request, investigated, learned, completed, next_steps, notes",
-    "user_prompts": "prompt_text",
+    "observations": "title, subtitle, narrative, facts, concepts, files_read, files_modified, identifiers",
+    "session_summaries": "request, investigated, learned, completed, next_steps, notes, identifiers",
+    "user_prompts": "prompt_text, identifiers",
 }
-_IN = "INSERT INTO search_index (rowid, title, text, concepts, files) SELECT number, title, text, concepts, files"
-_OUT = (
-    "INSERT INTO search_index (search_index, rowid, title, text, concepts, files) "
-    "SELECT 'delete', number, title, text, concepts, files"
-)
+_COLUMNS = "title, text, concepts, files, identifiers"
+_IN = f"INSERT INTO search_index (rowid, {_COLUMNS}) SELECT number, {_COLUMNS}"
+_OUT = f"INSERT INTO search_index (search_index, rowid, {_COLUMNS}) SELECT 'delete', number, {_COLUMNS}"
 _TRIGGERS = tuple(
     f"CREATE TRIGGER search_index_{table}_{name} {event} ON {table} "
     f"BEGIN {change} FROM searched_{table} WHERE id = {row}.id; END"
@@ -89,6 +93,28 @@ def rebuild(connection: sqlite3.Connection) -> None:
     connection.execute(_SET_UP)
     for table in _SEARCHED:
         connection.execute(f"{_IN} FROM searched_{table}")
+
+
+def refill(connection: sqlite3.Connection) -> int:
+    """Take the identifiers of all rows apart anew; return how many rows had other parts, or none.
+
+    Those are rows that another program wrote, or this one when it did so by other rules.
+    """
+    changed = 0
+    for table in _SEARCHED:
+        last: int | None = -1
+        while last is not None:
+            rows = connection.execute(
+                f"SELECT id, identifiers, title, text, files FROM searched_{table} "  # noqa: S608 - one of three words
+                "WHERE id > ? ORDER BY id LIMIT ?",
+                (last, TOGETHER),
+            ).fetchall()
+            new = [(all_parts(texts), number, old) for number, old, *texts in rows]
+            new = [row for row in new if row[0] != row[2]]
+            connection.executemany(f"UPDATE {table} SET identifiers = ? WHERE id = ?", [row[:2] for row in new])  # noqa: S608
+            changed += len(new)
+            last = rows[-1][0] if rows else None
+    return changed
 
 
 def merge(connection: sqlite3.Connection, *, begin: bool) -> bool:
