@@ -36,8 +36,8 @@ def _ensure_watcher(name: str) -> bool:
         return True
     if _locks_failed():
         return False
-    commands = _commands()
-    if not commands:
+    found = commands(ARGUMENTS)
+    if not found:
         hook.log(name, "no watcher can be started: claude-mem is not installed; run: claude-mem install")
         return False
     marker = os.open(os.path.join(hook.folder("data"), "watcher.starting"), os.O_RDWR | os.O_CREAT, 0o600)
@@ -49,7 +49,7 @@ def _ensure_watcher(name: str) -> bool:
             return True
         os.lseek(marker, 0, os.SEEK_SET)
         os.write(marker, b"starting\n")
-        return any(hook.attempt(name, _start, command) for command in commands)
+        return any(hook.attempt(name, _start, command) for command in found)
     finally:
         os.close(marker)
 
@@ -106,9 +106,9 @@ def _lock(descriptor: int, shared: bool) -> bool:
     return True
 
 
-def _commands() -> list:
-    """Return the ways to start a watcher here, the best first."""
-    commands = []
+def commands(arguments: list) -> list:
+    """Return the ways to run claude-mem with some arguments here, the best first."""
+    found = []
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     pythons = [os.path.join(root, ".venv", *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))]
     try:
@@ -116,14 +116,19 @@ def _commands() -> list:
             pythons.append(os.fsdecode(launcher.readline().strip()))
     except OSError:
         pass
-    commands += [[python, "-P", "-m", "watcher", *ARGUMENTS] for python in pythons if os.path.isfile(python)]
+    found += [[python, "-P", "-m", "watcher", *arguments] for python in pythons if os.path.isfile(python)]
     programs = ("claude-mem.exe", "claude-mem.cmd") if os.name == "nt" else ("claude-mem",)
     for path in os.get_exec_path():
         # A relative entry would mean another folder in every project, and a program that nobody installed.
         for program in (os.path.join(path, name) for name in programs if os.path.isabs(path)):
             if os.path.isfile(program) and os.access(program, os.X_OK):
-                commands.append([program, *ARGUMENTS])
-    return commands
+                found.append([program, *arguments])
+    return found
+
+
+def environment() -> dict:
+    """Return the variables that claude-mem is run with: the user's projects may set some for their own Python."""
+    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
 
 
 def _start(command: list) -> bool:
@@ -131,12 +136,11 @@ def _start(command: list) -> bool:
     import subprocess
 
     home = hook.home()
-    # The user's projects may set these for their own Python; the watcher's must find its own modules.
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    if environment.get("CLAUDE_MEM_HOME"):
-        environment["CLAUDE_MEM_HOME"] = home  # it may be relative, and the watcher works in another folder
-    if environment.get("CLAUDE_CONFIG_DIR"):
-        environment["CLAUDE_CONFIG_DIR"] = os.path.abspath(os.path.expanduser(environment["CLAUDE_CONFIG_DIR"]))
+    variables = environment()
+    if variables.get("CLAUDE_MEM_HOME"):
+        variables["CLAUDE_MEM_HOME"] = home  # it may be relative, and the watcher works in another folder
+    if variables.get("CLAUDE_CONFIG_DIR"):
+        variables["CLAUDE_CONFIG_DIR"] = os.path.abspath(os.path.expanduser(variables["CLAUDE_CONFIG_DIR"]))
     flags = 0
     if os.name == "nt":
         flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
@@ -147,7 +151,7 @@ def _start(command: list) -> bool:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=environment,
+            env=variables,
             cwd=home,
             start_new_session=True,
             creationflags=flags,

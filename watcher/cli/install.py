@@ -33,13 +33,18 @@ def install(as_json: AsJSON = False, dry_run: DryRun = False) -> None:
         CLAUDE_CONFIG_DIR=~/.claude-office claude-mem install
     """
     from watcher import settings as settings_room
+    from watcher.service import claude_servers
     from watcher.service import install as room
 
-    changes = room.install(settings_room.load(), dry_run=dry_run)
+    settings = settings_room.load()
+    changes = room.install(settings, dry_run=dry_run)
     _tell(changes, as_json=as_json, dry_run=dry_run, nothing="all is in place; nothing to change")
     if not as_json and not dry_run:
         say("Next: start claude as usual. What a session does, the next one knows.")
         say("      claude-mem status    says whether it works")
+        if not claude_servers.is_added(settings):
+            say("For Claude to search the memory too, where claude-mem is not its plugin, type once:")
+            say(f"      {claude_servers.adding()}")
 
 
 def uninstall(
@@ -59,6 +64,7 @@ def uninstall(
         claude-mem uninstall --purge --yes
     """
     from watcher import settings as settings_room
+    from watcher.service import claude_servers
     from watcher.service import install as room
 
     settings = settings_room.load()
@@ -69,6 +75,8 @@ def uninstall(
         typer.confirm(f"Delete {settings.home} and all that is remembered in it?", abort=True, err=True)
     changes = room.uninstall(settings, purge=purge, dry_run=dry_run)
     _tell(changes, as_json=as_json, dry_run=dry_run, nothing="nothing is installed; nothing to change")
+    if not as_json and claude_servers.is_added(settings):
+        say(f"Claude Code still knows the MCP server; to take it away: {claude_servers.removing()}")
     if not as_json and not dry_run and not purge and settings.database.exists():
         say(f"The memory stays in {settings.home}; to delete it: claude-mem uninstall --purge")
 

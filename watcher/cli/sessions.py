@@ -1,0 +1,77 @@
+"""Owns `claude-mem sessions`: which sessions are remembered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from watcher.cli.arguments import folder
+from watcher.cli.style import local_time, say, say_json
+from watcher.cli.table import Column, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SHORT = 8  # characters of an id that nearly always tell it from others
+_PROJECT = 20  # columns of a project's name at most
+_HEADER = (
+    Column("session"),
+    Column("last heard of"),
+    Column("status"),
+    Column("#", is_number=True),
+    Column("title", gives_way=True),
+    Column("project", most=_PROJECT),
+)
+
+
+def sessions(
+    project: Annotated[
+        Path | None, typer.Option("--project", help="Only those of this project's folder.", metavar="DIR")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", help="Rows at most.", metavar="N", min=1, max=1000)] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a session each.")] = False,
+) -> None:
+    """List the sessions, the one last heard of first, and how many observations (#) came of each.
+
+    Of a session without a title its first prompt is told. `claude-mem show` tells more of one.
+
+    Examples:
+        claude-mem sessions
+        claude-mem sessions --project . --limit 5
+        claude-mem sessions --json | jq -r '.[] | select(.status == "failed") | .session_id'
+    """
+    from watcher import settings as settings_room
+    from watcher.memory import browse, lookup
+
+    where = folder(project) if project else None
+    with lookup.opened(settings_room.load().database) as connection:
+        found = browse.sessions(connection, where, limit=limit)
+    if as_json:
+        say_json(found)
+        return
+    if not found:
+        say(f"no session is remembered{f' of {where}' if where else ' yet'}")
+        return
+    length = _told_apart([one.session_id for one in found])
+    rows = [
+        (
+            one.session_id[:length],
+            local_time(one.last_activity_at),
+            one.status,
+            f"{one.observations:,}",
+            one.title,
+            one.project.replace("\\", "/").rsplit("/", 1)[-1],
+        )
+        for one in found
+    ]
+    print_table(_HEADER, rows)
+
+
+def _told_apart(ids: Sequence[str]) -> int:
+    """Return how many characters tell each of these ids from the others."""
+    length = _SHORT
+    while len({one[:length] for one in ids}) < len(set(ids)):
+        length += 1
+    return length

@@ -1,0 +1,81 @@
+"""Owns how the memory is told to a model that asks: a line, a card, and a bound on all of it. Knows no database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import chain
+
+from watcher.memory.details import Details, Observation, Prompt, Summary
+
+# Claude Code takes answers of up to 25,000 tokens; a fifth of that is as much as a look back should cost.
+MOST = 20_000  # characters of an answer
+_LINE = 200  # characters of a title, or of a prompt's beginning
+_FIELD = 1_000  # characters of a summary's field, where it is one turn of many
+_FIELDS = ("investigated", "learned", "completed", "next_steps", "notes")
+
+
+def bounded(head: str, parts: Iterable[str]) -> tuple[str, int]:
+    """Return a head and as many parts as fit, and how many these are; of the first one there is always something."""
+    text, told = head, 0
+    for part in parts:
+        if len(text) + len(part) > MOST:
+            if told:
+                break
+            part = f"{part[: MOST - len(text)]}… (cut off here)"  # noqa: PLW2901 - what is left of it
+        text += f"\n{part}"
+        told += 1
+    return text, told
+
+
+def line(text: str, most: int = _LINE) -> str:
+    """Return a text on one line, cut to so many characters."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= most else f"{flat[: most - 1].rstrip()}…"
+
+
+def moment(epoch: int) -> str:
+    """Return a time as the user's clock and calendar show it."""
+    return datetime.fromtimestamp(epoch / 1000).strftime("%Y-%m-%d %H:%M")  # noqa: DTZ006 - the user's time
+
+
+def detailed(what: Details) -> str:
+    """Return all that matters of a row."""
+    where = f"{moment(what.at)}, session {what.session_id}, prompt {what.prompt_number}"
+    if isinstance(what, Observation):
+        return _joined(
+            f"## {what.id} {what.type}: {line(what.title)}",
+            f"{where}, in {what.project}",
+            what.subtitle,
+            what.narrative,
+            *(f"- {fact}" for fact in what.facts),
+            _named("Concepts", ", ".join(what.concepts)),
+            _named("Files read", ", ".join(what.files_read)),
+            _named("Files changed", ", ".join(what.files_modified)),
+        )
+    if isinstance(what, Summary):
+        return _joined(f"## {what.id} summary: {what.request}", f"{where}, in {what.project}", *_fields(what))
+    assert isinstance(what, Prompt)  # noqa: S101 - for the type checker
+    return _joined(
+        f"## {what.id} prompt", f"{where}, in {what.project}", what.text, _named("Answer", what.closing_text)
+    )
+
+
+def turn(summary: Summary, titles: dict[str, tuple[str, str]]) -> str:
+    """Return one turn of a session: what it came to, and a line for each of its observations, by id."""
+    told = (f"- {one} {titles[one][0]}: {line(titles[one][1])}" for one in summary.observations if one in titles)
+    fields = (line(field, _FIELD) for field in _fields(summary))
+    head = f"## {summary.id} {moment(summary.at)} {line(summary.request)}"
+    return _joined(*chain([head], fields, told))
+
+
+def _fields(summary: Summary) -> list[str]:
+    return [_named(name.replace("_", " ").capitalize(), getattr(summary, name)) for name in _FIELDS]
+
+
+def _named(name: str, text: str) -> str:
+    return f"{name}: {text}" if text else ""
+
+
+def _joined(*lines: str) -> str:
+    return "\n".join(one for one in lines if one)
