@@ -222,7 +222,7 @@ class Year:
                 self.house.step(is_idle=True)
                 if time.monotonic() - begun < 0.25:
                     break
-            self.ingest.since = max(self.ingest.since, self.house.horizon)
+            self.ingest.horizon = self.house.horizon
 
         self.spend(work)
 

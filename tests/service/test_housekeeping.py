@@ -249,7 +249,7 @@ def forgotten(recorder: Recorder) -> House:
     assert house.sessions() == []
     assert "Do number 1" not in house.context("/home/dev/api")
     recorder.ingest = Ingest(
-        house.database, house.settings.capture, since=house.new_keeper().horizon, clock=lambda: recorder.now
+        house.database, house.settings.capture, horizon=house.new_keeper().horizon, clock=lambda: recorder.now
     )
     return house
 

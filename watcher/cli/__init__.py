@@ -11,6 +11,7 @@ import gc
 import importlib
 import inspect
 import io
+import keyword
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -35,6 +36,7 @@ COMMANDS = {  # the module of each, in the order in which they are listed
     "context": "context",
     "mcp": "mcp",
     "watch": "watch",
+    "import": "import_",
     "replay": "replay",
     "retry": "retry",
     "cleanup-sessions": "cleanup_sessions",
@@ -48,7 +50,9 @@ _LOOK: dict[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": F
 def command(name: str) -> Callable[..., None]:
     """Return the function that a command runs."""
     module = importlib.import_module(f"watcher.cli.{COMMANDS[name]}")
-    function: Callable[..., None] = getattr(module, name.replace("-", "_"))
+    # No function can be called `import`.
+    word = f"{name}_" if keyword.iskeyword(name) else name.replace("-", "_")
+    function: Callable[..., None] = getattr(module, word)
     return function
 
 

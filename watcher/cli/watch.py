@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from contextlib import suppress
 from types import FrameType
@@ -117,7 +115,6 @@ def _tell(event: Event) -> None:
 
 
 def _start(settings: Settings) -> None:
-    from watcher import system
     from watcher.memory.database import DamagedError
     from watcher.service import presence, rebuild
 
@@ -133,14 +130,7 @@ def _start(settings: Settings) -> None:
         if run is not None:
             say(f"already running (pid {run.pid})")
             return
-    system.make_private_folder(settings.logs)
-    log = settings.logs / "watcher.log"
-    command = [sys.executable, "-P", "-m", "watcher", "watch", "--until-idle"]
-    # It works in another folder, so what is named by a relative path must be named anew.
-    environment = os.environ | {"CLAUDE_MEM_HOME": str(settings.home)}
-    if "CLAUDE_CONFIG_DIR" in environment:
-        environment["CLAUDE_CONFIG_DIR"] = str(settings.claude_dir)
-    system.start_detached(command, environment=environment, log=log)
+    log = presence.start(settings)
     deadline = time.monotonic() + START_WAIT
     while time.monotonic() < deadline:
         with suppress(ClaudeMemError):  # its lock is taken a moment before its row is written

@@ -42,7 +42,7 @@ _SAVE = _NEW.on_conflict_do_update(
     set_={
         **{
             name: _NEW.excluded[name]
-            for name in ("session_id", "updated_at_epoch", *(field.name for field in fields(Progress)))
+            for name in ("session_id", "since_epoch", "updated_at_epoch", *(field.name for field in fields(Progress)))
         },
         "lines_taken": Checkpoint.lines_taken + _NEW.excluded.lines_taken,
         "lines_skipped": Checkpoint.lines_skipped + _NEW.excluded.lines_skipped,
@@ -50,12 +50,12 @@ _SAVE = _NEW.on_conflict_do_update(
 )
 
 
-def checkpoint(connection: Connection, path: str) -> Progress | None:
-    """Return how far a transcript was taken in, if it ever was."""
+def checkpoint(connection: Connection, path: str) -> tuple[Progress, int] | None:
+    """Return how far a transcript was taken in, if it ever was, and since when (epoch): what is older was not."""
     row = connection.execute(_OF_PATH, {"of_path": path}).one_or_none()
     if row is None:
         return None
-    return Progress(row.file_id, row.offset, row.head_length, row.head_hash, row.marker_hash)
+    return Progress(row.file_id, row.offset, row.head_length, row.head_hash, row.marker_hash), row.since_epoch
 
 
 def reached(connection: Connection) -> dict[str, tuple[int, int]]:
@@ -64,14 +64,27 @@ def reached(connection: Connection) -> dict[str, tuple[int, int]]:
     return {path: (offset, at) for path, offset, at in rows}
 
 
+def covered(connection: Connection) -> dict[str, tuple[int, int]]:
+    """Return how far every transcript was ever taken in, by its path: the offset, and since when (epoch)."""
+    rows = connection.execute(select(Checkpoint.path, Checkpoint.offset, Checkpoint.since_epoch))
+    return {path: (offset, since) for path, offset, since in rows}
+
+
 def save_checkpoint(
-    connection: Connection, source: Source, progress: Progress, *, lines_taken: int, lines_skipped: int, now: int
+    connection: Connection,
+    source: Source,
+    progress: Progress,
+    *,
+    since: int,
+    lines_taken: int,
+    lines_skipped: int,
+    now: int,
 ) -> None:
     """Store how far a transcript was taken in; belongs into the transaction of what was.
 
     `lines_taken` and `lines_skipped` are those of this step; the checkpoint adds them up.
     """
-    values = {"path": source.path, "session_id": source.session_id, "updated_at_epoch": now}
+    values = {"path": source.path, "session_id": source.session_id, "since_epoch": since, "updated_at_epoch": now}
     counts = {"lines_taken": lines_taken, "lines_skipped": lines_skipped}
     connection.execute(_SAVE, {**values, **asdict(progress), **counts})
 

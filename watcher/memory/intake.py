@@ -30,7 +30,7 @@ from watcher.memory.records import (
     TurnEndRecord,
     WordsRecord,
 )
-from watcher.memory.sessions import IDLE, NO_ACTIVITY, PROCESS_GONE
+from watcher.memory.sessions import IDLE, IMPORTED, NO_ACTIVITY, PROCESS_GONE
 from watcher.memory.turns import close_open_tool_uses
 
 
@@ -48,6 +48,12 @@ _MAKE_SESSION = _NEW_SESSION.on_conflict_do_update(
     where=SdkSession.project == "",
 )
 _LAST_NUMBER = select(func.max(UserPrompt.prompt_number)).where(UserPrompt.session_id == bindparam("of_session"))
+_NUMBER_AT = (
+    select(UserPrompt.prompt_number)
+    .where(UserPrompt.session_id == bindparam("of_session"), UserPrompt.created_at_epoch <= bindparam("at"))
+    .order_by(UserPrompt.created_at_epoch.desc(), UserPrompt.prompt_number.desc())
+    .limit(1)
+)
 _PROMPT_STARTS = (
     select(UserPrompt.created_at_epoch)
     .where(UserPrompt.session_id == bindparam("of_session"))
@@ -118,7 +124,7 @@ _TOUCH_SESSION = _OF_SESSION.values(
 )
 _IS_AHEAD = SdkSession.completed_at_epoch > bindparam("now")  # by a clock that was set back since
 _HAS_WORKED = (SdkSession.completed_at_epoch < bindparam("worked_at")) | (_IS_AHEAD & (bindparam("tool_uses") > 0))
-_WAS_GUESSED = or_(*(SdkSession.end_reason.startswith(why) for why in (IDLE, PROCESS_GONE, NO_ACTIVITY)))
+_WAS_GUESSED = or_(*(SdkSession.end_reason.startswith(why) for why in (IDLE, PROCESS_GONE, NO_ACTIVITY, IMPORTED)))
 # A prompt makes a session that was over active again; so does any work in one that was only thought to be.
 _GO_ON = _OF_SESSION.where(
     (SdkSession.completed_at_epoch < bindparam("prompted_at"))
@@ -203,8 +209,13 @@ class _Pass:
         return self.turns.setdefault(self.number, _Turn())
 
 
-def take_in(connection: Connection, source: Source, records: Sequence[Record], *, now: int) -> Taken:
-    """Write records in their order; only the new ones count."""
+def take_in(
+    connection: Connection, source: Source, records: Sequence[Record], *, now: int, is_anew: bool = False
+) -> Taken:
+    """Write records in their order; only the new ones count.
+
+    `is_anew`: they may be from before what is known of the session, and belong to the prompt before them.
+    """
     if not records:
         return Taken()
     # A title carries no time, and makes no session.
@@ -213,13 +224,14 @@ def take_in(connection: Connection, source: Source, records: Sequence[Record], *
     known = connection.execute(_SESSION, this).one_or_none()
     if begun_at is not None and (known is None or (source.cwd and not known.project)):
         _make_session(connection, source, begun_at)
-    number = connection.scalar(_LAST_NUMBER, this) or 0
+    last_number = connection.scalar(_LAST_NUMBER, this) or 0
+    is_before = is_anew and begun_at is not None
     gathered = _Pass(
         source,
         _known_prompts(connection, records),
         _known_tool_uses(connection, records),
-        last_number=number,
-        number=number,
+        last_number=last_number,
+        number=(connection.scalar(_NUMBER_AT, {**this, "at": begun_at}) or 0) if is_before else last_number,
     )
     if source.agent_id:
         # A subagent's work belongs to the prompt that its session had been given last.

@@ -230,6 +230,7 @@ class Checkpoint(Base):
     lines_taken: Mapped[int] = mapped_column(server_default=text("0"))
     lines_skipped: Mapped[int] = mapped_column(server_default=text("0"))
     updated_at_epoch: Mapped[Epoch]
+    since_epoch: Mapped[Epoch] = mapped_column(server_default=text("0"))  # what was written before was left alone
 
 
 class BrokenLine(Base):

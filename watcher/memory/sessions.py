@@ -24,6 +24,7 @@ from watcher.memory.models import (
 IDLE = "idle"
 PROCESS_GONE = "process gone"
 NO_ACTIVITY = "no activity"
+IMPORTED = "imported"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from watcher.agent import base
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import conditions, outcomes, recollection, requests, sessions, turns
+from watcher.memory import conditions, outcomes, recollection, requests, retention, sessions, turns
 from watcher.memory.database import Database, DatabaseBusyError
 from watcher.memory.models import SummarySource
 from watcher.memory.turns import StoredToolUse, Turn
@@ -152,6 +152,13 @@ class Digest:
             self._count_failure(job, base.AgentError(repr(error), kind="crashed"), request_id)
             raise
         return self._answered(job, reply, by=self._agent.name, request_id=request_id)
+
+    def render(self, project: str) -> None:
+        """Render what the next session of a project will read; take it away where nothing is known of it."""
+        with self._database.write() as connection:
+            self._render(connection, project)
+            if not recollection.recent_summaries(connection, project, 1):
+                retention.remove_context(connection, project)
 
     def due(self) -> list[str]:
         """Return the sessions for which the agent is to be asked, those that waited longest first.

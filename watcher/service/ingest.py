@@ -66,19 +66,26 @@ class Ingest:
         capture: CaptureSettings,
         *,
         since: int = 0,
+        horizon: int = 0,
         listener: Listener = lambda _event: None,
         clock: Clock = now,
     ) -> None:
-        """Entries written before `since` (epoch) are left alone."""
+        """Of a transcript that was never taken in, entries written before `since` (epoch) are left alone.
+
+        Of all of them, those from before the `horizon`: they were forgotten.
+        """
         self._database = database
         self._capture = capture
-        self.since = since  # rises when what is older is forgotten
+        self._since = since
+        self.horizon = horizon  # rises when what is older is forgotten
         self._listener = listener
         self._clock = clock
         self._projects = Projects(database, clock=clock)
 
-    def take_in(self, path: Path, *, most: int = sys.maxsize) -> records.Taken:
+    def take_in(self, path: Path, *, most: int = sys.maxsize, anew: bool = False) -> records.Taken:
         """Take in what is new in a transcript, some `most` bytes of it; return what of it was new to the memory.
+
+        `anew`: from its start, whatever was taken in, or left alone, before.
 
         Raises:
             OSError: the file cannot be read.
@@ -86,7 +93,10 @@ class Ingest:
         source = source_of(path)
         with self._database.read() as connection:
             known = checkpoints.checkpoint(connection, source.path)
-        position = tail.Position(*astuple(known)) if known else tail.START
+        position, since = tail.START, self._since
+        if known is not None and not anew:
+            # Whoever goes on where another stopped leaves alone what that did: what it took in was begun whole.
+            position, since = tail.Position(*astuple(known[0])), known[1]
         total = records.Taken(has_more=True)
         read = 0
         while total.has_more and read < most:
@@ -94,7 +104,8 @@ class Ingest:
             if chunk.restarted:
                 self._tell(EventKind.RESTARTED, source, f"{path.name} was truncated or replaced")
             if chunk.position != position or chunk.restarted:
-                total += self._store(source, chunk, is_first=known is None and not read)
+                is_first = not read and (known is None or anew)
+                total += self._store(source, chunk, since, is_first=is_first, is_anew=anew)
             read += chunk.position.offset - (0 if chunk.restarted else position.offset)
             position = chunk.position
             total.has_more = chunk.more
@@ -102,18 +113,22 @@ class Ingest:
             self._tell(EventKind.TAKEN_IN, source, _counted(total))
         return total
 
-    def _store(self, source: records.Source, chunk: tail.Chunk, *, is_first: bool) -> records.Taken:
-        decoded = self._decode(chunk)
+    def _store(
+        self, source: records.Source, chunk: tail.Chunk, since: int, *, is_first: bool, is_anew: bool
+    ) -> records.Taken:
+        decoded = self._decode(chunk, max(since, self.horizon))
         # A session began where its first lines say; the others may have followed a `cd`.
         project = self._projects.settle(decoded.cwd) if is_first else ""
         moment = self._clock()
         with self._database.write() as connection:
-            taken = intake.take_in(connection, source.started_in(decoded.cwd, project), decoded.records, now=moment)
+            started = source.started_in(decoded.cwd, project)
+            taken = intake.take_in(connection, started, decoded.records, now=moment, is_anew=is_anew)
             checkpoints.keep_broken(connection, source.path, decoded.broken, now=moment)
             checkpoints.save_checkpoint(
                 connection,
                 source,
                 checkpoints.Progress(*astuple(chunk.position)),
+                since=since,
                 lines_taken=len(chunk.lines) + chunk.skipped - decoded.skipped - len(decoded.broken),
                 lines_skipped=decoded.skipped,
                 now=moment,
@@ -122,9 +137,9 @@ class Ingest:
             self._tell(EventKind.BROKEN, source, f"{source.path} at byte {line.offset}: {line.reason}")
         return taken
 
-    def _decode(self, chunk: tail.Chunk) -> _Decoded:
+    def _decode(self, chunk: tail.Chunk, since: int) -> _Decoded:
         decoded = _Decoded(skipped=chunk.skipped)
-        since = beginning(self.since, self._clock())
+        since = beginning(since, self._clock())
         for line in chunk.lines:
             try:
                 meaning = entries.understand(line.data)

@@ -91,10 +91,14 @@ class Lifecycle:
         taken = [self.take_in(path) for path in (transcript, *subagents_of(transcript))]
         return any(one is not None and one.has_more for one in taken)
 
-    def take_in(self, path: Path) -> records.Taken | None:
-        """Take in what is new of one transcript; None where it cannot be read now, which is told once."""
+    def take_in(self, path: Path, *, anew: bool = False) -> records.Taken | None:
+        """Take in what is new of one transcript; None where it cannot be read now, which is told once.
+
+        `anew`: all of it at once, from its start.
+        """
         try:
-            taken = self._ingest.take_in(path, most=self._slice_size)
+            most = sys.maxsize if anew else self._slice_size
+            taken = self._ingest.take_in(path, most=most, anew=anew)
         except FileNotFoundError:
             self.unreadable.pop(path, None)
             return None  # A session has no transcript before its first prompt.

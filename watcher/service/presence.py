@@ -6,7 +6,9 @@ Python has claude-mem installed.
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 from watcher import system
 from watcher.errors import ClaudeMemError
@@ -74,6 +76,19 @@ def end(run: WatcherRun) -> None:
         raise ClaudeMemError(
             f"the watcher (pid {run.pid}) does not end", hint=f"kill -9 {run.pid}; nothing is lost by it"
         )
+
+
+def start(settings: Settings) -> Path:
+    """Start a watcher in the background, and return the log in which it tells what it does."""
+    system.make_private_folder(settings.logs)
+    log = settings.logs / "watcher.log"
+    command = [sys.executable, "-P", "-m", "watcher", "watch", "--until-idle"]
+    # It works in another folder, so what is named by a relative path must be named anew.
+    environment = os.environ | {"CLAUDE_MEM_HOME": str(settings.home)}
+    if "CLAUDE_CONFIG_DIR" in environment:
+        environment["CLAUDE_CONFIG_DIR"] = str(settings.claude_dir)
+    system.start_detached(command, environment=environment, log=log)
+    return log
 
 
 def write_launcher(settings: Settings) -> None:

@@ -203,14 +203,16 @@ class Rebuild:
     def _take_in(self) -> None:
         """Take in every transcript from the memory's time, the oldest first; end the sessions that are over."""
         with self._database.read() as connection:
-            begun = (watchers.first_start(connection) or 0) - YOUNG * 1000
-            since = max(begun, retention.horizon(connection))
+            since = (watchers.first_start(connection) or 0) - YOUNG * 1000
+            horizon = retention.horizon(connection)
         hear, clock = self._hear, self._clock
-        ingest = Ingest(self._database, self._settings.capture, since=since, listener=hear, clock=clock)
+        ingest = Ingest(
+            self._database, self._settings.capture, since=since, horizon=horizon, listener=hear, clock=clock
+        )
         life = Lifecycle(
             self._database, ingest, self._digest, self._settings.watch, slice_size=SLICE, listener=hear, clock=clock
         )
-        paths = list(Rescan(self._settings.projects, since=since, reached={}).discover())
+        paths = list(Rescan(self._settings.projects, since=max(since, horizon), reached={}).discover())
         for number, path in enumerate(paths):
             has_more = True
             while has_more and not self._is_stopping():

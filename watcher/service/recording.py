@@ -86,7 +86,7 @@ class Recording:
         for path in [self.path, *self.subagents]:
             at = self.started_at
             for data in path.read_bytes().splitlines(keepends=True):
-                at = max(at, _first_time(data))
+                at = max(at, first_time(data))
                 yield RecordedLine(at, path, data)
 
 
@@ -122,7 +122,7 @@ def _transcripts_in(folder: Path) -> list[Path]:
 def _recording(path: Path) -> Recording:
     data = path.read_bytes()
     times = [_epoch(match) for match in _TIME.findall(data)]
-    first = _first_time(data)
+    first = first_time(data)
     flags = tuple(_flags(path))
     return Recording(path, first, max([*times, first]), flags)
 
@@ -140,7 +140,8 @@ def _flags(path: Path) -> Iterator[RecordedFlag]:
             yield flag.moved(path)
 
 
-def _first_time(data: bytes) -> int:
+def first_time(data: bytes) -> int:
+    """Return the first time (epoch) that stands in some lines; 0 where none does."""
     match = _TIME.search(data)
     return _epoch(match[1]) if match else 0
 

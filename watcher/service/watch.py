@@ -117,8 +117,14 @@ class Watch:
         rescan = Rescan(self._settings.projects, since=since, reached=reached)
         hear, clock, pace = self._hear, self._clock, self._pace
         self._housekeeping = Housekeeping(self._database, self._settings, listener=self._listener, clock=clock)
-        since = max(since, self._housekeeping.horizon)
-        ingest = self._ingest = Ingest(self._database, self._settings.capture, since=since, listener=hear, clock=clock)
+        ingest = self._ingest = Ingest(
+            self._database,
+            self._settings.capture,
+            since=since,
+            horizon=self._housekeeping.horizon,
+            listener=hear,
+            clock=clock,
+        )
         digest = Digest(self._database, self._agent, self._settings, listener=hear, clock=clock)
         self._life = Lifecycle(
             self._database,
@@ -273,7 +279,7 @@ class Watch:
     def _keep_house(self) -> None:
         """Forget what is too old or too much; what was forgotten is not taken in again."""
         self._housekeeping.step(is_idle=not self._active() and not self._reading and not self._asking)
-        self._ingest.since = max(self._ingest.since, self._housekeeping.horizon)
+        self._ingest.horizon = self._housekeeping.horizon
 
     def _leave_if_idle(self) -> None:
         if not self._until_idle or self._asking or self._reading:

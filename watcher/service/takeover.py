@@ -1,0 +1,243 @@
+"""Owns taking over the memory of the TypeScript claude-mem: a session in one transaction, each thing in it once.
+
+Where the session's transcript is still there, that was imported before, and says what was asked and done; what the
+other memory's model had made of it takes the place of what was made without one, and never of what ours made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import Connection
+
+from watcher.agent.base import ObservationType
+from watcher.agent.extractive import ExtractiveAgent
+from watcher.memory import adopted, outcomes, retention, sessions, turns
+from watcher.memory.adopted import AGENT, AdoptedPrompt, AdoptedSession, StoredPrompt
+from watcher.memory.database import Database
+from watcher.memory.outcomes import ObservationFields
+from watcher.memory.typescript import TheirObservation, TheirPrompt, TheirSession, TheirSummary, TypeScriptMemory
+from watcher.service.digest import Digest, Outcome
+from watcher.service.events import Clock, now
+from watcher.service.ingest import PROMPT_CHARS
+from watcher.settings import Settings
+from watcher.transcript import excerpts
+
+SAME_PROMPT = 10_000  # milliseconds between the times at which two memories wrote down one prompt, at most
+UNKNOWN_REQUEST = "(not kept)"
+_EXTRACTIVE = ExtractiveAgent.name
+
+
+@dataclass(slots=True)
+class TakenOver:
+    """What was taken over: what was new of it."""
+
+    sessions: int = 0
+    prompts: int = 0
+    observations: int = 0
+    summaries: int = 0
+    forgotten: int = 0  # sessions from before what the memory keeps
+    empty: int = 0  # sessions of which nothing was kept there
+    unmapped: dict[str, int] = field(default_factory=dict)  # sessions by project, where its folder is not known
+    is_whole: bool = True  # nothing was left for the next time
+
+
+class Folders:
+    """Which folder a project of theirs is, of which they know the last part of the path alone."""
+
+    def __init__(self, theirs: TypeScriptMemory, ours: Iterable[str]) -> None:
+        """Take the folders of the projects that are known here."""
+        self._of_session: dict[str, str] = {}
+        self._by_name: dict[str, set[str]] = {}
+        for session_id, project, cwd in theirs.folders():
+            folder = _folder(cwd, project)
+            if folder:
+                self._of_session.setdefault(session_id, folder)
+                self._by_name.setdefault(_last_part(folder), set()).add(folder)
+        for folder in ours:
+            if _last_part(folder) != folder:
+                self._by_name.setdefault(_last_part(folder), set()).add(folder)
+
+    def of(self, session: TheirSession) -> str:
+        """Return the folder of a session's project; its bare name where none is known, or more than one."""
+        if folder := self._of_session.get(session.session_id):
+            return folder
+        named = self._by_name.get(_last_part(session.project), set())
+        return next(iter(named)) if len(named) == 1 else session.project
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """Takes over sessions into a memory on which nobody else is at work."""
+
+    settings: Settings
+    database: Database
+    progress: Callable[[int], None] = lambda _sessions: None  # told the sessions taken over since it was last told
+    is_stopping: Callable[[], bool] = lambda: False
+    beat: Callable[[], None] = lambda: None  # called every now and then
+    clock: Clock = now
+
+    def run(self, theirs: TypeScriptMemory) -> TakenOver:
+        """Take over all that is there, and render what the next sessions of these projects will read."""
+        result = TakenOver()
+        digest = Digest(self.database, ExtractiveAgent(), self.settings, clock=self.clock)
+        with self.database.read() as connection:
+            horizon = retention.horizon(connection)
+            folders = Folders(theirs, adopted.projects(connection))
+        touched: set[str] = set()
+        for session in theirs.sessions():
+            if self.is_stopping():
+                result.is_whole = False
+                break
+            self.beat()
+            if session.last_at < horizon:
+                result.forgotten += 1
+            elif not (session.prompts or session.observations or session.summaries):
+                result.empty += 1
+            else:
+                touched |= {session.project, self._take(session, folders.of(session), digest, result)}
+            self.progress(1)
+        for project in touched:
+            digest.render(project)
+        return result
+
+    def _take(self, session: TheirSession, folder: str, digest: Digest, result: TakenOver) -> str:
+        """Take over one session; return its project, as it is called here."""
+        outcome = Outcome.NOTHING_TO_DO
+        with self.database.write() as connection:
+            known = sessions.session(connection, session.session_id)
+            is_bare = known is not None and known.project == session.project != folder
+            if is_bare or (known is not None and not known.project):
+                adopted.move(connection, session.session_id, folder)
+            project = known.project if known and known.project and not is_bare else folder
+            if _last_part(project) == project:
+                result.unmapped[project] = result.unmapped.get(project, 0) + 1
+            if known is None:
+                kept = bool(session.prompts or session.observations or session.summaries)
+                adopted.put_session(connection, _session(session, project, is_kept=kept))
+                result.sessions += 1
+            stored = adopted.prompts(connection, session.session_id)
+            given = _prompts(session)
+            is_adopted = all(prompt.is_adopted for prompt in stored)
+            if is_adopted:
+                result.prompts += adopted.put_prompts(connection, session.session_id, given)
+                stored = adopted.prompts(connection, session.session_id)
+            numbers = _Numbers(given, stored)
+            result.observations += _put_observations(connection, session, project, numbers)
+            result.summaries += _put_summaries(connection, session, numbers, now=self.clock())
+            if is_adopted:
+                digest.summarise(connection, session.session_id, is_ending=True)
+                outcome = Outcome.DONE
+        while outcome is Outcome.DONE:  # the model is not to be asked about turns of which they had no summary
+            outcome = digest.ask_agent(session.session_id)
+        return project
+
+
+class _Numbers:
+    """Under which of a session's prompts here a thing of theirs stands."""
+
+    def __init__(self, given: Sequence[AdoptedPrompt], stored: Sequence[StoredPrompt]) -> None:
+        self._given = given
+        self._stored = sorted(stored, key=lambda prompt: (prompt.at, prompt.number))
+
+    def of(self, thing: TheirObservation | TheirSummary) -> int:
+        """Return the number; 0 where no prompt is known.
+
+        Both memories wrote down the prompt at about the same time, and may count differently.
+        """
+        named = [prompt.at for prompt in self._given if prompt.number == thing.number]
+        asked_at = max((at for at in named if at <= thing.at), default=min(named, default=None))
+        if asked_at is not None and self._stored:
+            nearest = min(self._stored, key=lambda prompt: abs(prompt.at - asked_at))
+            if abs(nearest.at - asked_at) <= SAME_PROMPT:
+                return nearest.number
+        before = [prompt.number for prompt in self._stored if prompt.at <= thing.at]
+        return before[-1] if before else next((prompt.number for prompt in self._stored), 0)
+
+
+def _session(session: TheirSession, project: str, *, is_kept: bool) -> AdoptedSession:
+    return AdoptedSession(
+        session_id=session.session_id,
+        project=project,
+        title=excerpts.excerpt(session.title, 200),
+        started_at=session.started_at,
+        last_at=session.last_at,
+        completed_at=session.completed_at or session.last_at,
+        is_kept=is_kept,
+    )
+
+
+def _prompts(session: TheirSession) -> list[AdoptedPrompt]:
+    """Return a session's prompts; of a summary whose prompt was not kept, its request stands for that."""
+    prompts = list(session.prompts)
+    known = {prompt.number for prompt in prompts}
+    for summary in session.summaries:
+        if not prompts or (summary.number is not None and summary.number not in known):
+            number = summary.number or 1
+            prompts.append(TheirPrompt(number, summary.fields.request or UNKNOWN_REQUEST, summary.at))
+            known.add(number)
+    prompts.sort(key=lambda prompt: (prompt.at, prompt.number))
+    return [AdoptedPrompt(one.number, excerpts.excerpt(one.text, PROMPT_CHARS), one.at) for one in prompts]
+
+
+def _put_observations(connection: Connection, session: TheirSession, project: str, numbers: _Numbers) -> int:
+    """Store what they observed, unless our model observed something of the same turn; return how many were new."""
+    by = adopted.observers(connection, session.session_id)
+    fields = [_observation(one, numbers.of(one)) for one in session.observations]
+    # Each turn's words are one agent's.
+    wanted = [one for one in fields if by.get(one.prompt_number, set()) <= {_EXTRACTIVE, AGENT}]
+    replaced = sorted({one.prompt_number for one in wanted})
+    adopted.drop_observations(connection, session.session_id, replaced, by=_EXTRACTIVE)
+    return outcomes.put_observations(connection, session.session_id, project, wanted, agent=AGENT)
+
+
+def _observation(theirs: TheirObservation, number: int) -> ObservationFields:
+    return ObservationFields(
+        prompt_number=number,
+        type=theirs.type if theirs.type in set(ObservationType) else ObservationType.DISCOVERY,
+        title=theirs.title,
+        subtitle=theirs.subtitle,
+        narrative=theirs.narrative,
+        facts=theirs.facts,
+        concepts=theirs.concepts,
+        files_read=theirs.files_read,
+        files_modified=theirs.files_modified,
+        tool_use_ids=(),
+        at=theirs.at,
+    )
+
+
+def _put_summaries(connection: Connection, session: TheirSession, numbers: _Numbers, *, now: int) -> int:
+    """Store their summaries where there is none but one made without a model; return how many were new.
+
+    Of several of one turn the last one counts, as there.
+    """
+    by = adopted.summarisers(connection, session.session_id)
+    found = turns.turns(connection, session.session_id)
+    chosen: dict[int, TheirSummary] = {}
+    for summary in sorted(session.summaries, key=lambda one: one.at):
+        number = numbers.of(summary)
+        turn = next((turn for turn in found if turn.first_number <= number <= turn.number), None)
+        if turn is not None and by.get(turn.number, _EXTRACTIVE) in (_EXTRACTIVE, AGENT):
+            chosen[turn.number] = summary
+    for turn in found:
+        if turn.number in chosen:
+            summary = chosen[turn.number]
+            at = replace(turn, last_at=max(turn.last_at, summary.at))
+            outcomes.put_agent_summary(connection, at, summary.fields, agent=AGENT, now=now)
+    return sum(by.get(number) != AGENT for number in chosen)
+
+
+def _folder(cwd: str, project: str) -> str:
+    """Return the folder of a project in which, or below which, a tool was used; that one where none is so called."""
+    name = _last_part(project)
+    parts = re.split(r"([\\/])", cwd.rstrip("\\/"))
+    while parts and parts[-1] != name:
+        parts = parts[:-2]
+    return "".join(parts) or cwd.rstrip("\\/")
+
+
+def _last_part(path: str) -> str:
+    return re.split(r"[\\/]", path.rstrip("\\/"))[-1]
