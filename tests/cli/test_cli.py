@@ -14,7 +14,10 @@ import pytest
 
 from tests.conftest import FIXTURES
 
-COMMANDS = ("install", "uninstall", "status", "search", "usage", "context", "watch", "replay", "cleanup-sessions")
+COMMANDS = (
+    *("install", "uninstall", "status", "search", "usage", "context", "watch", "import", "replay"),
+    "cleanup-sessions",
+)
 
 
 def claude_mem(home: Path, *args: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -75,6 +78,13 @@ def test_version(tmp_path: Path) -> None:
         (["replay", "missing"], {}, 2, "no transcript at missing"),
         (["replay", "missing", "--agent", "gpt"], {}, 2, "--agent claude or extractive"),
         (["replay", "missing", "--speed", "-1"], {}, 2, "--speed"),
+        (["import"], {}, 2, "Try: claude-mem import PATH"),
+        (["import", "missing"], {}, 2, "no transcript at missing"),
+        (["import", "missing", "--dry-run"], {}, 2, "no transcript at missing"),
+        (["import", "--model-last", "x"], {}, 2, "--model-last"),
+        (["import", "--model-last", "3"], {"CLAUDE_MEM_AGENT": "extractive"}, 2, "no model is asked"),
+        (["import", "--claude-mem-db", "missing.db"], {}, 2, "~/.claude-mem/claude-mem.db"),
+        (["import", "--claude-mem-db", "missing.db", "--dry-run"], {}, 2, "~/.claude-mem/claude-mem.db"),
         (["status"], {"CLAUDE_MEM_AGENT": "gpt"}, 2, "agents are claude, extractive"),
         (["status"], {"CLAUDE_MEM_WATCH_SCAN_INTERVAL": "soon"}, 2, "CLAUDE_MEM_WATCH_SCAN_INTERVAL"),
     ],

@@ -23,7 +23,7 @@ LEFT_OUT = {
     "agent_requests": {"*"},
     "sdk_sessions": {"agent_requests", "input_tokens", "output_tokens", "cost_usd"},
     "session_summaries": {"updated_at_epoch"},  # when the watcher wrote it
-    "checkpoints": {"file_id", "updated_at_epoch"},  # device and inode; when
+    "checkpoints": {"file_id", "updated_at_epoch", "since_epoch"},  # device and inode; when; when it first ran
     "broken_lines": {"seen_at_epoch"},  # when
     # When, and who was first: the flag, or the transcript's own turn end.
     "flags": {"lowered_at_epoch", "outcome"},

@@ -68,6 +68,7 @@ def import_(
     if model_last and their_database and not paths:
         raise UsageError("--model-last is for transcripts", hint="claude-mem import --model-last N")
     wanted = list(paths or []) or ([] if their_database else [settings.projects])
+    _check(settings, wanted)
     if dry_run:
         _show(settings, wanted, their_database, as_json=as_json)
     else:
@@ -114,7 +115,6 @@ def _import(
         if their_database:
             with typescript.opened(their_database.expanduser()):
                 pass  # what is wrong with it is said before a watcher is ended
-        _check(settings, paths)
         with Alone(settings) as alone:
             if their_database:
                 with typescript.opened(their_database.expanduser()) as theirs:
