@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks import commands, homes, transcripts
@@ -41,8 +41,8 @@ from watcher import system
 from watcher.agent import prompts
 from watcher.agent.base import Batch, Reply
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import lookup, recollection, sessions
-from watcher.memory.database import Database
+from watcher.memory import lookup, recalled, sessions
+from watcher.memory.database import Database, driver
 from watcher.memory.models import FlagKind
 from watcher.recall.units import units
 from watcher.service.digest import Digest, Outcome
@@ -290,8 +290,9 @@ def quality(year: Year) -> Iterator[tuple[str, str]]:
     sizes, reach = [], []
     with year.database.read() as connection:
         for project, text in found:
-            (summary,) = recollection.recent_summaries(connection, project.folder, 1)
-            whole += all(" ".join(words.split()) in text for words in astuple(summary.fields))
+            (summary,) = recalled.summaries(driver(connection), project.folder, 1)
+            fields = (summary.request, summary.investigated, summary.learned, summary.completed, summary.next_steps)
+            whole += all(" ".join(words.split()) in text for words in (*fields, summary.notes))
             last += project.last_words[:19] in text  # up to and with its mark
             foreign += any(int(code) != project.number for code in _CODE.findall(text))
             sizes.append(units(text))

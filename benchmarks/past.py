@@ -14,10 +14,11 @@ from benchmarks import commands, homes, transcripts
 from benchmarks.hooks import hook_seconds
 from benchmarks.measure import Figure, clean_environment, cpu_seconds, pairs, progress, temporary_folder
 from watcher import system
-from watcher.memory import outcomes, recollection, turns
-from watcher.memory.database import Database, insert, iso
+from watcher.memory import outcomes, turns
+from watcher.memory.database import Database, driver, insert, iso
 from watcher.memory.models import SdkSession
 from watcher.recall import context
+from watcher.recall.rendering import bring_up_to_date
 from watcher.settings import ContextSettings
 
 MANY, FEW = 100_000, 100  # observations
@@ -70,8 +71,7 @@ def remember(home: Path, count: int) -> None:
                     _remember_session(connection, chance, number, begun + number * (homes.YEAR // sessions))
         for project in {homes.project(number) for number in range(homes.PROJECTS)}:
             with database.write() as connection:
-                text = context.render(connection, project, ContextSettings())
-                recollection.put_context(connection, project, text, now=begun)
+                bring_up_to_date(connection, project, ContextSettings(), now=begun)
 
 
 def _remember_session(connection: Connection, chance: random.Random, number: int, at: int) -> None:
@@ -95,7 +95,7 @@ def rendering_seconds(home: Path) -> float:
     with _database(home) as database, database.read() as connection:
         begun = time.perf_counter()
         for _ in range(10):
-            assert context.render(connection, homes.project(1), ContextSettings())
+            assert context.render(driver(connection), homes.project(1), ContextSettings())
         return (time.perf_counter() - begun) / 10
 
 

@@ -35,7 +35,25 @@ SELECT EXISTS (SELECT 1 FROM contexts WHERE project != :folder)
     AND NOT EXISTS (SELECT 1 FROM project_folders WHERE folder = :folder)
 """
 _PROJECT = "SELECT coalesce((SELECT project FROM project_folders WHERE folder = :folder), :folder)"
-_CONTEXT = "SELECT text FROM contexts WHERE project = :project"
+# The context, and who else is at work there: that is known only now. `claude-mem context` prints the same, by the same
+# words in watcher/memory/recalled.py. JSON keeps a request on one line; a tag in it must not end the one around it.
+_CONTEXT = """
+SELECT text || coalesce((
+    SELECT char(10) || char(10) || 'Another session is open in this project, last heard of at '
+        || strftime('%H:%M', last_activity_at_epoch / 1000, 'unixepoch') || ' UTC'
+        || coalesce('; it was asked: ' || (
+            SELECT substr(replace(json_quote(
+                substr(prompt_text, 1, 100) || CASE WHEN length(prompt_text) > 100 THEN '…' ELSE '' END
+            ), '<', '&lt;'), 1, 112)
+            FROM user_prompts p WHERE p.session_id = s.session_id ORDER BY prompt_number DESC LIMIT 1
+        ), '.')
+    FROM sdk_sessions s
+    WHERE status = 'active' AND last_activity_at_epoch > :now - 1800000
+        AND project = :project AND session_id != :session_id
+    ORDER BY last_activity_at_epoch DESC LIMIT 1
+), '')
+FROM contexts WHERE project = :project AND text != ''
+"""
 # Of a hook that is set up twice, the one that writes this row prints.
 _CLAIM = """
 INSERT INTO deliveries (session_id, source, project, delivered_at_epoch)
@@ -55,8 +73,9 @@ def remember(event: hook.Event) -> "bytes | None":
     connection = _up_to_date(event, time.monotonic() + (WAIT if has_watcher else 0.0))
     (project,) = connection.execute(_PROJECT, {"folder": event.project}).fetchone()
     connection.text_factory = bytes  # UTF-8 as it is stored, whatever the locale
-    row = connection.execute(_CONTEXT, {"project": project}).fetchone()
-    if row is None or not row[0]:
+    values = {"project": project, "session_id": event.session_id, "now": event.now}
+    row = connection.execute(_CONTEXT, values).fetchone()
+    if row is None:
         return None
     # Where the database stays locked, better the context twice than never.
     is_mine = hook.attempt("SessionStart", _claim, connection, event, project)

@@ -32,6 +32,7 @@ def test_a_file_then_the_environment(tmp_path: Path) -> None:
     assert (settings.agent.name, settings.agent.model, settings.agent.batch_size) == ("claude", "opus", 7)
     assert settings.capture.skip_tools == ("Bash",)
     assert load(tmp_path, CLAUDE_MEM_CAPTURE_SKIP_TOOLS="A, B").capture.skip_tools == ("A", "B")
+    assert load(tmp_path, CLAUDE_MEM_CONTEXT_PARTS="threads,summary").context.parts == ("threads", "summary")
     assert load(tmp_path, CLAUDE_MEM_WATCH_IDLE_SESSION="60").watch.idle_session == 60.0
 
 
@@ -48,6 +49,8 @@ def test_a_file_then_the_environment(tmp_path: Path) -> None:
         ("[agent]\nbatch_size = true\n", "a number of 0 or more"),
         ("[agent]\nmodel = 1\n", "a text, not 1"),
         ("[capture]\nskip_tools = [1]\n", "a list of names"),
+        ('[context]\nparts = ["summary", "decission"]\n', "'decission' is none"),
+        ('[context]\nparts = ["summary", "summary"]\n', "'summary' is twice there"),
     ],
 )
 def test_what_cannot_be_meant_is_said(tmp_path: Path, text: str, said: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from watcher.errors import UsageError
 
 AGENTS = ("claude", "extractive")
+CONTEXT_PARTS = ("summary", "threads", "decisions", "sessions", "observations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +59,38 @@ class WatchSettings:
 
 @dataclass(frozen=True, slots=True)
 class CaptureSettings:
-    """The `[capture]` section: what is taken in, and how much of it."""
+    """The `[capture]` section: what is taken in, and how much of it.
+
+    What is skipped is counted (`claude-mem status --json`), and nothing else is kept of it. `*` stands for any letters.
+    """
 
     skip_tools: tuple[str, ...] = (
         "AskUserQuestion",
+        "LS",
         "ListMcpResourcesTool",
+        "mcp__*claude-mem*",  # what the memory answers must not come back as news
+        "mcp__plugin_mem_*",
         "Skill",
         "SlashCommand",
         "TodoWrite",
         "ToolSearch",
+    )
+    # Shell commands, by the words they begin with: "git status" is any that begins so. A line of several, joined by &&,
+    # ; or |, is skipped where each of them is, and none writes to a file.
+    skip_commands: tuple[str, ...] = (
+        "cd",
+        "clear",
+        "claude-mem",
+        "*/claude-mem",
+        "date",
+        "dir",
+        "git status",
+        "ls",
+        "pwd",
+        "sleep",
+        "true",
+        "whoami",
+        "which",
     )
     excerpt_chars: int = 4000  # kept of a tool use's input, and as much of its output
 
@@ -75,7 +99,8 @@ class CaptureSettings:
 class ContextSettings:
     """The `[context]` section: what the next session reads."""
 
-    max_units: int = 10_000  # UTF-16 units: above this Claude Code shows the model a 2 KB preview only
+    max_units: int = 10_000  # UTF-16 units, and no more: above this Claude Code shows the model a 2 KB preview only
+    parts: tuple[str, ...] = CONTEXT_PARTS  # in their order; what is not named is left out
     observations: int = 30  # recent ones listed at most
     at_prompt: int = 0  # observations that match a prompt well, told with it at most; 0: none
 
@@ -212,6 +237,12 @@ def _section(name: str, written: Mapping[str, Any], env: Mapping[str, str]) -> d
             chosen[key] = _checked(variable, _parsed(env[variable], default), default)
     if name == "agent" and chosen.get("name", AGENTS[0]) not in AGENTS:
         raise UsageError(f"no agent {chosen['name']!r}", hint=f"agents are {', '.join(AGENTS)}")
+    for part in chosen.get("parts", ()):
+        if part not in CONTEXT_PARTS or chosen["parts"].count(part) > 1:
+            raise UsageError(
+                f"[context] parts: {part!r} is {'twice there' if part in CONTEXT_PARTS else 'none'}",
+                hint=f"name each once of {', '.join(CONTEXT_PARTS)}",
+            )
     return chosen
 
 

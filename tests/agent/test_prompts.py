@@ -125,6 +125,23 @@ def test_turns_follow_each_other_and_tool_uses_are_numbered_through() -> None:
     assert message.endswith("Turn 6 goes on: no summary of it yet. " + prompts._WITH_SUMMARIES.format("3, 5"))
 
 
+def test_a_file_read_ten_times_is_shown_once_with_a_count_and_no_number_is_lost() -> None:
+    read = ToolUse("r", "Read", '{"file_path": "/p/a.py"}', "one")
+    changed = replace(read, output="two")
+    failed = replace(read, is_error=True, output="gone")
+    ran = ToolUse("b", "Bash", '{"command": "make"}', "ok")
+    turns = (Turn(1, ("A",), (*[read] * 4, ran, changed, *[read] * 6, ran)), Turn(2, ("B",), (read, failed, failed)))
+    root = recording(prompts.render(Batch("/p", turns)))
+    shown = [
+        [(use.get("n"), use.get("times"), use.findtext("output")) for use in turn.findall("tool_use")]
+        for turn in root.findall("turn")
+    ]
+    assert shown == [
+        [("1", "10", "one"), ("5", None, "ok"), ("6", None, "two"), ("13", None, "ok")],
+        [("14", None, "one"), ("15", None, "gone"), ("16", None, "gone")],
+    ]
+
+
 def edit(**changed: str) -> ToolUse:
     given = {"file_path": "/p/src/a.py", "old_string": "a", "new_string": "b"} | changed
     return ToolUse("t", "Edit", json.dumps(given), "The file has been updated.")

@@ -54,6 +54,8 @@ def run(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
         (["status", "--json"], 0),
         (["context", "--project", "/home/dev/tidytime"], 0),
         (["context", "--json"], 0),
+        (["context", "--explain", "--project", "/home/dev/tidytime"], 0),
+        (["context", "--explain", "--json"], 0),
         (["search", "duration"], 0),
         (["search", "parse", "duration", "--project", "/home/dev/tidytime", "--limit", "3", "--json"], 0),
         (["search", "nonesuch"], 0),

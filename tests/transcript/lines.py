@@ -31,7 +31,7 @@ def queued(at: int, text: str) -> bytes:
 
 def tool_use(at: int, tool_use_id: str, name: str = "Bash", **arguments: Any) -> bytes:
     """Return a call of a tool."""
-    block = {"type": "tool_use", "id": tool_use_id, "name": name, "input": arguments or {"command": "ls"}}
+    block = {"type": "tool_use", "id": tool_use_id, "name": name, "input": arguments or {"command": "cat a.py"}}
     return line(at, type="assistant", message={"role": "assistant", "content": [block]}, uuid=f"use-{tool_use_id}")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from watcher.agent import actions
@@ -133,14 +134,29 @@ def _turn(turn: Turn, project: str, numbers: Iterator[int], show: _Show) -> str:
     parts = [
         *(_element("prompt", prompt, show, _PROMPT) for prompt in turn.prompts[-_PROMPTS:]),
         _element("previous_summary", turn.summary, show, _SUMMARY),
-        *(_tool_use(next(numbers), use, project, show) for use in turn.tool_uses),
+        *_tool_uses(turn.tool_uses, project, numbers, show),
         _element("closing_text", turn.closing_text, show, _CLOSING),
     ]
     return _wrapped("turn", parts, f' n="{turn.number}"')
 
 
-def _tool_use(n: int, use: ToolUse, project: str, show: _Show) -> str:
+def _tool_uses(uses: Iterable[ToolUse], project: str, numbers: Iterator[int], show: _Show) -> Iterator[str]:
+    """Show each tool use; what was looked at again and again, and was the same, once with a count."""
+    counts = Counter(seen for use in uses if (seen := _seen(use)))
+    for use, n in zip(uses, numbers, strict=False):  # in this order, as no number may be lost
+        times = counts.pop(seen, 0) if (seen := _seen(use)) else 1
+        if times:
+            yield _tool_use(n, use, project, show, times)
+
+
+def _seen(use: ToolUse) -> tuple[str, str, str] | None:
+    """Return what was looked at and what was there; None where something was done."""
+    return (use.name, use.input, use.output) if use.name in _READERS and not use.is_error else None
+
+
+def _tool_use(n: int, use: ToolUse, project: str, show: _Show, times: int) -> str:
     error = ' error="true"' if use.is_error else ""
+    again = f' times="{times}"' if times > 1 else ""
     given = actions.arguments(use.input)
     changes = list(actions.changes(given)) if use.name in actions.EDITORS else []
     to_input, to_output, head = _weights(use, given)
@@ -149,7 +165,7 @@ def _tool_use(n: int, use: ToolUse, project: str, show: _Show) -> str:
         parts += [_element("old", old, show, _OLD), _element("new", new, show, _NEW)]
     parts.append(_element("output", use.output, show, to_output, head))
     name = cut(use.name, _NAME).replace('"', "&quot;")
-    return _wrapped("tool_use", parts, f' n="{n}" name="{name}"{error}')
+    return _wrapped("tool_use", parts, f' n="{n}" name="{name}"{again}{error}')
 
 
 def _weights(use: ToolUse, given: Mapping[str, object]) -> tuple[float, float, float]:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from watcher.memory import search_index
+from watcher.memory import recalled, search_index
 from watcher.memory.states import FlagKind as FlagKind
 from watcher.memory.states import SessionStatus as SessionStatus
 from watcher.memory.states import SummarySource as SummarySource
@@ -103,6 +103,7 @@ class UserPrompt(Base):
 OF_SUBAGENT = text("agent_id != ''")
 IS_PENDING = text("status = 'pending'")
 IS_PROVISIONAL = text("source = 'provisional'")
+IS_TO_HEED = text(recalled.IS_TO_HEED)
 
 
 class ToolUse(Base):
@@ -140,6 +141,7 @@ class Observation(Base):
     __table_args__ = (
         UniqueConstraint("session_id", "content_hash"),
         Index(None, "project", "created_at_epoch"),
+        Index("ix_observations_to_heed", "project", "created_at_epoch", sqlite_where=IS_TO_HEED),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

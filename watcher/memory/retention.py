@@ -20,7 +20,6 @@ from watcher.memory.models import (
     AgentRequest,
     BrokenLine,
     Checkpoint,
-    Context,
     Delivery,
     Flag,
     Observation,
@@ -107,11 +106,6 @@ def forget(connection: Connection, past: PastSession, limit: int) -> Forgetting:
             return Forgetting.UNDER_WAY
     connection.execute(delete(SdkSession).where(*this))
     return Forgetting.DONE
-
-
-def remove_context(connection: Connection, project: str) -> None:
-    """Take away what a project's next session would read."""
-    connection.execute(delete(Context).where(Context.project == project))
 
 
 def stale_tool_uses(connection: Connection, before: int, limit: int) -> list[int]:

@@ -16,11 +16,11 @@ from sqlalchemy import Connection
 
 from watcher.agent import base
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import conditions, outcomes, recollection, requests, retention, sessions, turns
+from watcher.memory import conditions, outcomes, requests, sessions, turns
 from watcher.memory.database import Database, DatabaseBusyError
 from watcher.memory.models import SummarySource
 from watcher.memory.turns import StoredToolUse, Turn
-from watcher.recall import context
+from watcher.recall.rendering import bring_up_to_date
 from watcher.service.batches import Batches, Part
 from watcher.service.budget import UNBOUNDED, Budget, Leave
 from watcher.service.events import Clock, Event, EventKind, Listener, now
@@ -157,8 +157,6 @@ class Digest:
         """Render what the next session of a project will read; take it away where nothing is known of it."""
         with self._database.write() as connection:
             self._render(connection, project)
-            if not recollection.recent_summaries(connection, project, 1):
-                retention.remove_context(connection, project)
 
     def due(self) -> list[str]:
         """Return the sessions for which the agent is to be asked, those that waited longest first.
@@ -316,8 +314,7 @@ class Digest:
             self._tell(EventKind.TROUBLE, job, f"{text} (session_tokens under [agent] in config.toml)")
 
     def _render(self, connection: Connection, project: str) -> None:
-        text = context.render(connection, project, self._settings.context)
-        recollection.put_context(connection, project, text, now=self._clock())
+        bring_up_to_date(connection, project, self._settings.context, now=self._clock())
 
     def _tell(self, kind: EventKind, job: _Job, text: str) -> None:
         self._listener(Event(kind, text, job.session_id))

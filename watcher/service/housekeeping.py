@@ -13,10 +13,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from watcher.memory import lookup, pages, recollection, retention, search_index
+from watcher.memory import pages, retention, search_index
 from watcher.memory.database import Database, driver, iso
 from watcher.memory.retention import Forgetting, PastSession
-from watcher.recall import context
+from watcher.recall.rendering import bring_up_to_date
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.service.projects import Projects
 from watcher.settings import Settings
@@ -209,12 +209,7 @@ class Housekeeping:
             forgotten.until = session.last_activity_at
 
     def _render(self, connection: Connection, project: str) -> None:
-        """Bring what a project's next session would read up to date; take it away where nothing is left."""
-        text = context.render(connection, project, self._settings.context)
-        if not text:
-            retention.remove_context(connection, project)
-        elif text != lookup.context(driver(connection), project):
-            recollection.put_context(connection, project, text, now=self._clock())
+        bring_up_to_date(connection, project, self._settings.context, now=self._clock())
 
     def _tidy(self) -> Iterator[None]:
         """Give back to the file system what is no longer needed."""

@@ -15,6 +15,7 @@ from watcher.memory import checkpoints, intake, records
 from watcher.memory.database import Database
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.service.follow import beginning
+from watcher.service.noise import Noise
 from watcher.service.projects import Projects
 from watcher.settings import CaptureSettings
 from watcher.transcript import entries, excerpts, tail
@@ -78,6 +79,7 @@ class Ingest:
         self._capture = capture
         self._since = since
         self.horizon = horizon  # rises when what is older is forgotten
+        self._noise = Noise(capture, memory=database.path.parent.parent)
         self._listener = listener
         self._clock = clock
         self._projects = Projects(database, clock=clock)
@@ -172,7 +174,7 @@ class Ingest:
                     input=excerpts.input_excerpt(entry.input, limit),
                     files_read=excerpts.files_read(entry.name, entry.input),
                     files_modified=excerpts.files_modified(entry.name, entry.input),
-                    is_skipped=entry.name in self._capture.skip_tools,
+                    is_skipped=self._noise.is_noise(entry.name, entry.input),
                 )
             case entries.ToolResult():
                 output = excerpts.excerpt(entry.text, limit)

@@ -20,7 +20,6 @@ from watcher.memory import (
     conditions,
     health,
     lookup,
-    recollection,
     retention,
     salvage,
     search_index,
@@ -29,7 +28,7 @@ from watcher.memory import (
 )
 from watcher.memory.database import DamagedError, Database, DatabaseError, driver
 from watcher.memory.faults import damaged, of_files
-from watcher.recall import context
+from watcher.recall.rendering import bring_up_to_date
 from watcher.service.digest import Digest, Outcome
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.service.follow import Rescan
@@ -237,8 +236,7 @@ class Rebuild:
             projects = lookup.projects(driver(connection))
         for project in projects:
             with self._database.write() as connection:
-                text = context.render(connection, project, self._settings.context)
-                recollection.put_context(connection, project, text, now=self._clock())
+                bring_up_to_date(connection, project, self._settings.context, now=self._clock())
 
     def _active(self) -> set[str]:
         with self._database.read() as connection:
