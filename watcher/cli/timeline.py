@@ -10,7 +10,7 @@ import typer
 from watcher.cli.arguments import folder
 from watcher.cli.style import local_time, say, say_json
 from watcher.cli.table import Column, print_table
-from watcher.errors import ClaudeMemError, UsageError
+from watcher.errors import ClaudeMemError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -66,5 +66,5 @@ def _best(connection: sqlite3.Connection, words: list[str], project: str | None)
     found = search(connection, words, Filters(project=project), limit=1, now=now()).rows
     what = browse.ref(found[0].id) if found else None
     if what is None:
-        raise UsageError(f"nothing is found for {' '.join(words)!r}", hint="fewer words, or only how they begin")
+        raise ClaudeMemError(f"nothing is found for {' '.join(words)!r}", hint="fewer words, or only how they begin")
     return what

@@ -10,7 +10,7 @@ import re
 import sqlite3
 from typing import NamedTuple
 
-from watcher.errors import UsageError
+from watcher.errors import ClaudeMemError, UsageError
 from watcher.memory.search_filters import clean
 from watcher.memory.states import SessionStatus
 
@@ -99,11 +99,12 @@ def session(connection: sqlite3.Connection, text: str) -> Session:
     """Return the session whose id begins so.
 
     Raises:
-        UsageError: there is none, or more than one.
+        ClaudeMemError: there is none.
+        UsageError: there is more than one.
     """
     found = beginning(connection, text)
     if not found:
-        raise UsageError(f"no session's id begins with {text!r}", hint="claude-mem sessions (it lists them)")
+        raise ClaudeMemError(f"no session's id begins with {text!r}", hint="claude-mem sessions (it lists them)")
     if len(found) > 1:
         named = ", ".join(one.session_id for one in found)
         raise UsageError(f"more than one session's id begins with {text!r}: {named}", hint="give more of it")

@@ -105,7 +105,7 @@ class Tool:
         values: Arguments = {}
         for name, parameter in known.items():
             value = given.get(name)
-            if value is None or value in ("", []):
+            if value is None or value == [] or (isinstance(value, str) and not value.strip()):
                 values[name] = parameter.default
                 if parameter.is_required:
                     wrong.append(f"{name} is missing")

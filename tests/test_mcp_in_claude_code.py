@@ -1,0 +1,118 @@
+"""Claude asks the memory itself: the real CLI, the plugin's MCP server, and a watcher; only the model is scripted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.messages_api import Kind, MessagesAPI, Reply, Request, ToolCall
+from tests.world import PLUGIN, World, is_about
+
+pytestmark = pytest.mark.cli
+
+WORK = "Write the greeting into test.txt."
+RECALL = "Who greeted whom?"
+SEARCH = "mcp__plugin_mem_claude-mem__search"  # as Claude Code 2.1.330 calls the plugin's
+ADDED = "mcp__claude-mem__search"  # as it calls it where a user added the server
+OURS = "mcp__*claude-mem*"  # what ingest is to skip
+
+
+class Model:
+    """The user's model: it works, and asks the memory with the tool of some name."""
+
+    def __init__(self, project: Path) -> None:
+        self._project = project
+        self.tool = SEARCH
+
+    def __call__(self, request: Request) -> Reply:
+        is_answered = "tool_result" in json.dumps(request["messages"])
+        if is_about(request, RECALL):
+            asked = ToolCall(self.tool, {"query": "test.txt", "type": "observations"})
+            return Reply(text="I have looked.") if is_answered else Reply(tool_uses=[asked])
+        written = ToolCall("Write", {"file_path": str(self._project / "test.txt"), "content": "hello\n"})
+        return Reply(text="It is written.") if is_answered else Reply(tool_uses=[written])
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A world in which one session has written a file, and a watcher with the extractive agent has remembered it."""
+    model = Model(tmp_path / "project")
+    with MessagesAPI(model) as api, World(tmp_path, api) as made:
+        made.environment["CLAUDE_MEM_AGENT"] = "extractive"
+        made.model = model  # type: ignore[attr-defined]
+        made.say(WORK)
+        made.wait_for_rows("SELECT title FROM observations", [("test.txt: written, 2 lines",)])
+        yield made
+
+
+def recall(world: World, tool: str, **options: Any) -> str:
+    """Have a session ask the memory; return what the model was answered."""
+    world.model.tool = tool  # type: ignore[attr-defined]
+    world.say(RECALL, "--allowedTools", tool, **options)
+    last = world.api.requests_of(Kind.MAIN)[-1]["messages"]
+    (result,) = [
+        block
+        for message in last
+        if isinstance(message["content"], list)
+        for block in message["content"]
+        if block["type"] == "tool_result"
+    ]
+    assert not result.get("is_error"), result
+    (content,) = result["content"]
+    return str(content["text"])
+
+
+def test_claude_finds_what_an_earlier_session_did(world: World) -> None:
+    """The plugin's server, in the session's folder; the model is told of it in its first request, at no tool's cost."""
+    text = recall(world, SEARCH)
+    assert text.startswith(f"In {world.project}. ")
+    (row,) = text.splitlines()[1:]
+    assert row.startswith("#1 ")
+    assert row.endswith("feature: test.txt: written, 2 lines")
+    first = next(request for request in world.api.requests_of(Kind.MAIN) if is_about(request, RECALL))
+    assert is_about(first, "three steps, the cheap one first".replace("three", "Three"))
+    assert is_about(first, SEARCH)  # by name: its schema is loaded when it is wanted
+    # It came by name only from Claude Code, and the same name is what the transcript holds of it.
+    world.wait_for_rows("SELECT count(*) FROM sdk_sessions WHERE status = 'completed'", [(2,)])
+    assert world.rows("SELECT name FROM tool_uses ORDER BY id") == [("Write",), (SEARCH,)]
+    assert fnmatchcase(SEARCH, OURS)
+    # No server outlives its session.
+    assert [command for _, command in world.processes() if "mcp" in command] == []
+
+
+def test_an_added_server_does_the_same_without_the_plugin(world: World) -> None:
+    """By the very line that `install` says; then it says it no more, and `uninstall` says how to take it away."""
+    said = world.claude_mem("install")
+    (line,) = [line.strip() for line in said.splitlines() if "claude mcp add" in line]
+    assert run_line(world, line).startswith("Added stdio MCP server claude-mem")
+    assert "claude mcp add" not in world.claude_mem("install")
+    assert "#1 " in recall(world, ADDED, plugin=())
+    assert fnmatchcase(ADDED, OURS)
+    assert "claude mcp remove --scope user claude-mem" in world.claude_mem("uninstall")
+    assert run_line(world, "claude mcp remove --scope user claude-mem").startswith("Removed MCP server claude-mem")
+    assert "claude mcp" not in world.claude_mem("uninstall")
+
+
+def run_line(world: World, line: str) -> str:
+    """Type a line that begins with `claude`; return what it says."""
+    import shlex
+
+    from tests.claude_cli import run_cli
+
+    command, *args = shlex.split(line)
+    assert command == "claude"
+    done = run_cli(*args, environment=world.environment, cwd=world.project)
+    assert done.code == 0, done
+    return done.stdout
+
+
+def test_the_names_are_the_plugins() -> None:
+    (plugin,) = [PLUGIN[1]]
+    manifest = json.loads((Path(plugin) / ".claude-plugin" / "plugin.json").read_text(encoding="utf-8"))
+    (server,) = manifest["mcpServers"]
+    assert SEARCH == f"mcp__plugin_{manifest['name']}_{server}__search"
