@@ -70,7 +70,7 @@ def one_session(path: Path, *more: str) -> Path:
             "INSERT INTO observations (memory_session_id, project, type, title, narrative, facts, prompt_number, "
             f"created_at, created_at_epoch) VALUES ('{MEMORY}', 'api', '{kind}', 'Saw {number}', 'All of it', "
             f"'[\"f\"]', {number}, '', {BEGIN + at + 700})"
-            for number, at, kind in ((1, 0, "bugfix"), (2, HOUR, "security_alert"))
+            for number, at, kind in ((1, HOUR, "bugfix"), (2, HOUR, "security_alert"))  # the first came late
         ),
         "INSERT INTO session_summaries (memory_session_id, project, request, learned, prompt_number, created_at, "
         f"created_at_epoch) VALUES ('{MEMORY}', 'api', 'First', 'Much', 1, '', {BEGIN + 1500})",

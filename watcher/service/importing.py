@@ -134,21 +134,24 @@ class _Importer:
 
     def _finish(self, known: Session, *, waits: bool) -> None:
         """Summarise what is over, and end the session if it is."""
-        last_at = self._last_at(known)
+        life = self._live if waits else self._life
         if known.status is not SessionStatus.ACTIVE or not self._is_silent(known):
-            (self._live if waits else self._life).finalize(known.session_id)
-        elif waits:
-            self._live.end(known.session_id, at=last_at, reason=sessions.IMPORTED)
+            life.finalize(known.session_id)
         else:
-            # Its end comes last: one that was not reached is found again by it.
-            with self._job.database.write() as connection:
-                turns.end_last_turn(connection, known.session_id, last_at)
-                turns.close_open_tool_uses(connection, known.session_id)
-                self._digest.summarise(connection, known.session_id)
-            self._observe(known.session_id)
-            self._life.end(known.session_id, at=last_at, reason=sessions.IMPORTED)
+            last_at = self._last_at(known)
+            if not waits:
+                # Its end comes last: one that was not reached is found again by it.
+                self._digest_as_ended(known.session_id, last_at)
+            life.end(known.session_id, at=last_at, reason=sessions.IMPORTED)
         if not waits:
             self._observe(known.session_id)
+
+    def _digest_as_ended(self, session_id: str, at: int) -> None:
+        with self._job.database.write() as connection:
+            turns.end_last_turn(connection, session_id, at)
+            turns.close_open_tool_uses(connection, session_id)
+            self._digest.summarise(connection, session_id)
+        self._observe(session_id)
 
     def _observe(self, session_id: str) -> None:
         outcome = Outcome.DONE
