@@ -115,4 +115,4 @@ def test_the_names_are_the_plugins() -> None:
     (plugin,) = [PLUGIN[1]]
     manifest = json.loads((Path(plugin) / ".claude-plugin" / "plugin.json").read_text(encoding="utf-8"))
     (server,) = manifest["mcpServers"]
-    assert SEARCH == f"mcp__plugin_{manifest['name']}_{server}__search"
+    assert f"mcp__plugin_{manifest['name']}_{server}__search" == SEARCH
