@@ -251,6 +251,6 @@ def test_a_request_is_bounded_whatever_stands_in_it(character: str, turns: int) 
 
 def test_short_texts_are_whole_beside_long_ones() -> None:
     long = ToolUse("t", "Bash", json.dumps({"command": "i" * 90_000}), "o" * 90_000)
-    short = ToolUse("t", "Read", "{}", "s" * 150)
-    message = prompts.render(batch(*[long] * 25, *[short] * 25))
+    short = [ToolUse("t", "Read", f'{{"offset": {n}}}', "s" * 150) for n in range(25)]
+    message = prompts.render(batch(*[long] * 25, *short))
     assert message.count("s" * 150) == 25
