@@ -319,7 +319,7 @@ def test_a_session_that_has_had_its_tokens_is_digested_without_the_model(
     recorder = recorder_with(settings, database, agent, session_tokens=110)
     other = end_session(recorder, 9)
     for number in (1, 2, 3, 4):
-        recorder.write(lines.turn(number * 1000, number).replace(b'"ls"', b'"make %d"' % number))
+        recorder.write(lines.turn(number * 1000, number).replace(lines.COMMAND.encode(), b"make %d" % number))
         recorder.life.follow(recorder.transcript)
         recorder.life.finalize(SESSION)
         assert recorder.digest.ask_agent(SESSION) is Outcome.DONE

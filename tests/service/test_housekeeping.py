@@ -143,7 +143,7 @@ def test_what_is_too_much_is_forgotten_the_oldest_first(settings: Settings, data
 
 def test_below_the_size_allowed_nothing_is_forgotten(settings: Settings, database: Database) -> None:
     house = House(settings, database, max_size=1)
-    put_session(database, "a", 40, size=730_000)
+    put_session(database, "a", 40, size=700_000)
     assert 900_000 < house.pages().used_bytes <= 1_000_000
     house.keep()
     assert house.sessions() == ["a"]

@@ -101,7 +101,7 @@ def prompt_of(session_id: str, at: int, number: int, tools: int = 1) -> bytes:
     """Return a turn whose prompt and tool uses are this session's own."""
     turn = lines.turn(at, number, tools)
     edits = b'"name": "Edit", "input": {"file_path": "/home/dev/api/a.py", "old_string": "a", "new_string": "b"}'
-    turn = turn.replace(b'"name": "Bash", "input": {"command": "ls"}', edits)
+    turn = turn.replace(f'"name": "Bash", "input": {{"command": "{lines.COMMAND}"}}'.encode(), edits)
     return turn.replace(b'"prompt-', f'"{session_id}-prompt-'.encode()).replace(
         b'"tool-', f'"{session_id}-tool-'.encode()
     )

@@ -109,7 +109,7 @@ def test_it_is_over_has_its_times_and_costs_nothing(world: Adopting) -> None:
     assert digest.next_due_at() is None
     with world.database.read() as connection:
         assert turns.sessions_without_last_summary(connection) == []
-        assert search(driver(connection), ["MARK-after500"], project=None, limit=5, now=world.now)
+        assert search(driver(connection), "MARK-after500", limit=5, now=world.now).rows
     assert "MARK-after500" in world.context("/home/dev/proj")
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 SESSION = "11111111-1111-4111-8111-111111111111"
+COMMAND = "cat a.py"  # of a tool use that is not told another
 BEGIN = 1_780_000_000_000  # epoch in milliseconds
 
 
@@ -31,7 +32,7 @@ def queued(at: int, text: str) -> bytes:
 
 def tool_use(at: int, tool_use_id: str, name: str = "Bash", **arguments: Any) -> bytes:
     """Return a call of a tool."""
-    block = {"type": "tool_use", "id": tool_use_id, "name": name, "input": arguments or {"command": "cat a.py"}}
+    block = {"type": "tool_use", "id": tool_use_id, "name": name, "input": arguments or {"command": COMMAND}}
     return line(at, type="assistant", message={"role": "assistant", "content": [block]}, uuid=f"use-{tool_use_id}")
 
 
