@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.claude_cli import run_cli
 from tests.messages_api import Kind, MessagesAPI, Reply, Request, ToolCall
 from tests.world import PLUGIN, World, is_about
 
@@ -19,7 +20,15 @@ WORK = "Write the greeting into test.txt."
 RECALL = "Who greeted whom?"
 SEARCH = "mcp__plugin_mem_claude-mem__search"  # as Claude Code 2.1.330 calls the plugin's
 ADDED = "mcp__claude-mem__search"  # as it calls it where a user added the server
-OURS = "mcp__*claude-mem*"  # what ingest is to skip
+
+
+class Asking(World):
+    """A world whose user's model is at hand."""
+
+    def __init__(self, folder: Path, api: MessagesAPI, model: Model) -> None:
+        super().__init__(folder, api)
+        self.model = model
+        self.environment["CLAUDE_MEM_AGENT"] = "extractive"
 
 
 class Model:
@@ -39,20 +48,18 @@ class Model:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[Asking]:
     """A world in which one session has written a file, and a watcher with the extractive agent has remembered it."""
     model = Model(tmp_path / "project")
-    with MessagesAPI(model) as api, World(tmp_path, api) as made:
-        made.environment["CLAUDE_MEM_AGENT"] = "extractive"
-        made.model = model  # type: ignore[attr-defined]
+    with MessagesAPI(model) as api, Asking(tmp_path, api, model) as made:
         made.say(WORK)
         made.wait_for_rows("SELECT title FROM observations", [("test.txt: written, 2 lines",)])
         yield made
 
 
-def recall(world: World, tool: str, **options: Any) -> str:
+def recall(world: Asking, tool: str, **options: Any) -> str:
     """Have a session ask the memory; return what the model was answered."""
-    world.model.tool = tool  # type: ignore[attr-defined]
+    world.model.tool = tool
     world.say(RECALL, "--allowedTools", tool, **options)
     last = world.api.requests_of(Kind.MAIN)[-1]["messages"]
     (result,) = [
@@ -67,7 +74,7 @@ def recall(world: World, tool: str, **options: Any) -> str:
     return str(content["text"])
 
 
-def test_claude_finds_what_an_earlier_session_did(world: World) -> None:
+def test_claude_finds_what_an_earlier_session_did(world: Asking) -> None:
     """The plugin's server, in the session's folder; the model is told of it in its first request, at no tool's cost."""
     text = recall(world, SEARCH)
     assert text.startswith(f"In {world.project}. ")
@@ -75,35 +82,32 @@ def test_claude_finds_what_an_earlier_session_did(world: World) -> None:
     assert row.startswith("#1 ")
     assert row.endswith("feature: test.txt: written, 2 lines")
     first = next(request for request in world.api.requests_of(Kind.MAIN) if is_about(request, RECALL))
-    assert is_about(first, "three steps, the cheap one first".replace("three", "Three"))
+    assert is_about(first, "Three steps, the cheap one first")
     assert is_about(first, SEARCH)  # by name: its schema is loaded when it is wanted
-    # It came by name only from Claude Code, and the same name is what the transcript holds of it.
+    # What the memory answered is no news to it.
     world.wait_for_rows("SELECT count(*) FROM sdk_sessions WHERE status = 'completed'", [(2,)])
-    assert world.rows("SELECT name FROM tool_uses ORDER BY id") == [("Write",), (SEARCH,)]
-    assert fnmatchcase(SEARCH, OURS)
+    assert world.rows("SELECT name FROM tool_uses WHERE status != 'skipped'") == [("Write",)]
+    assert world.rows("SELECT count(*) FROM observations") == [(1,)]
     # No server outlives its session.
     assert [command for _, command in world.processes() if "mcp" in command] == []
 
 
-def test_an_added_server_does_the_same_without_the_plugin(world: World) -> None:
+def test_an_added_server_does_the_same_without_the_plugin(world: Asking) -> None:
     """By the very line that `install` says; then it says it no more, and `uninstall` says how to take it away."""
     said = world.claude_mem("install")
     (line,) = [line.strip() for line in said.splitlines() if "claude mcp add" in line]
     assert run_line(world, line).startswith("Added stdio MCP server claude-mem")
     assert "claude mcp add" not in world.claude_mem("install")
     assert "#1 " in recall(world, ADDED, plugin=())
-    assert fnmatchcase(ADDED, OURS)
+    world.wait_for_rows("SELECT count(*) FROM sdk_sessions WHERE status = 'completed'", [(2,)])
+    assert world.rows("SELECT count(*) FROM observations") == [(1,)]
     assert "claude mcp remove --scope user claude-mem" in world.claude_mem("uninstall")
     assert run_line(world, "claude mcp remove --scope user claude-mem").startswith("Removed MCP server claude-mem")
     assert "claude mcp" not in world.claude_mem("uninstall")
 
 
-def run_line(world: World, line: str) -> str:
+def run_line(world: Asking, line: str) -> str:
     """Type a line that begins with `claude`; return what it says."""
-    import shlex
-
-    from tests.claude_cli import run_cli
-
     command, *args = shlex.split(line)
     assert command == "claude"
     done = run_cli(*args, environment=world.environment, cwd=world.project)
@@ -112,7 +116,6 @@ def run_line(world: World, line: str) -> str:
 
 
 def test_the_names_are_the_plugins() -> None:
-    (plugin,) = [PLUGIN[1]]
-    manifest = json.loads((Path(plugin) / ".claude-plugin" / "plugin.json").read_text(encoding="utf-8"))
+    manifest = json.loads((Path(PLUGIN[1]) / ".claude-plugin" / "plugin.json").read_text(encoding="utf-8"))
     (server,) = manifest["mcpServers"]
     assert f"mcp__plugin_{manifest['name']}_{server}__search" == SEARCH
