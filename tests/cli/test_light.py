@@ -11,7 +11,18 @@ import pytest
 
 from tests.conftest import FIXTURES
 
-HEAVY = {"sqlalchemy", "alembic", "pydantic", "claude_agent_sdk", "watchdog", "psutil", "filelock", "rich", "tomllib"}
+HEAVY = {
+    "sqlalchemy",
+    "alembic",
+    "pydantic",
+    "claude_agent_sdk",
+    "mcp",
+    "watchdog",
+    "psutil",
+    "filelock",
+    "rich",
+    "tomllib",
+}
 # Runs a command as `claude-mem` does, and says on stderr which of the heavy ones were imported for it.
 _RUN = """
 import sys
@@ -59,6 +70,12 @@ def run(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
         (["search", "duration"], 0),
         (["search", "parse", "duration", "--project", "/home/dev/tidytime", "--limit", "3", "--json"], 0),
         (["search", "nonesuch"], 0),
+        (["timeline", "#1"], 0),
+        (["timeline", "duration", "--before", "2", "--json"], 0),
+        (["show", "#1", "S1", "P1", "8e2f"], 0),
+        (["show", "#1", "--json"], 0),
+        (["sessions", "--limit", "3"], 0),
+        (["projects", "--json"], 0),
         (["usage"], 0),
         (["usage", "--by", "session", "--days", "7", "--json"], 0),
         (["context", "--project", "/nowhere"], 1),

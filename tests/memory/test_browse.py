@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from sqlalchemy import update
 
 from tests.memory.past import days_ago, put_session
 from tests.memory.plans import walked
 from watcher.errors import ClaudeMemError, UsageError
-from watcher.memory import browse, lookup
+from watcher.memory import browse, details, lookup
 from watcher.memory.browse import Project, Ref, Session
 from watcher.memory.database import Database
 from watcher.memory.models import SdkSession
@@ -112,5 +114,9 @@ def test_no_large_table_is_walked_through(memory: Database) -> None:
     assert walked(memory.path, lambda connection: browse.sessions(connection, "/api", limit=5)) == []
     assert walked(memory.path, lambda connection: browse.beginning(connection, "a")) == []
     assert walked(memory.path, lambda connection: browse.session_of(connection, Ref("P", 1))) == []
+    for what in (Ref("#", 1), Ref("S", 1), Ref("P", 1)):
+        assert walked(memory.path, partial(details.details, what=what)) == []
+    assert walked(memory.path, lambda connection: details.turns(connection, "b", limit=5)) == []
+    assert walked(memory.path, lambda connection: details.titles(connection, ["#1"])) == []
     # Sessions are few beside all else, and a project's figures are those of all its sessions.
     assert [step.split()[1] for step in walked(memory.path, lambda c: browse.projects(c, limit=5))] == ["sdk_sessions"]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -47,7 +46,8 @@ def print_table(header: Sequence[Column], rows: Sequence[Sequence[str]]) -> None
 
 def print_card(head: str, fields: Sequence[tuple[str, str | Sequence[str]]]) -> None:
     """Print one thing: its head, and each field that holds something, a list's items on lines of their own."""
-    say(on_one_line(head), bold=True)
+    for number, line in enumerate(_wrapped(on_one_line(head), _GAP)):
+        say(" " * (_GAP if number else 0) + line, bold=True)
     width = max(columns(name) for name, _ in fields) + _GAP
     for name, value in fields:
         items = [value] if isinstance(value, str) else list(value)
@@ -78,8 +78,29 @@ def _line(header: Sequence[Column], texts: Sequence[str], widths: Sequence[int],
 
 
 def _wrapped(text: str, indent: int) -> list[str]:
-    """Return a line in as many as the terminal needs; a pipe gets one."""
+    """Return a line in as many as the terminal needs beside an indent; a pipe gets one."""
     if not sys.stdout.isatty():
         return [text]
     width = max(shutil.get_terminal_size().columns - indent, 20)
-    return textwrap.wrap(text, width, break_on_hyphens=False) or [text]
+    lines = [""]
+    for word in text.split(" "):
+        rest = word
+        if lines[-1] and columns(f"{lines[-1]} {rest}") <= width:
+            lines[-1] += f" {rest}"
+            continue
+        if lines[-1]:
+            lines.append("")
+        while columns(rest) > width:
+            fits = _fitting(rest, width)
+            lines[-1:] = [rest[:fits], ""]
+            rest = rest[fits:]
+        lines[-1] = rest
+    return lines
+
+
+def _fitting(word: str, width: int) -> int:
+    """Return how many characters of a word that is too long fit."""
+    end = width
+    while columns(word[:end]) > width:
+        end -= 1
+    return end
