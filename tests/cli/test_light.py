@@ -53,6 +53,7 @@ def run(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
         cwd=home,
+        stdin=subprocess.DEVNULL,
     )
 
 
@@ -76,6 +77,7 @@ def run(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
         (["show", "#1", "--json"], 0),
         (["sessions", "--limit", "3"], 0),
         (["projects", "--json"], 0),
+        (["mcp"], 0),  # its input is at its end
         (["usage"], 0),
         (["usage", "--by", "session", "--days", "7", "--json"], 0),
         (["context", "--project", "/nowhere"], 1),

@@ -28,12 +28,9 @@ def mcp() -> None:
         claude mcp add --scope user claude-mem -- claude-mem mcp
         claude --plugin-dir .
     """
-    from watcher import settings as settings_room
-    from watcher.recall.answers import Answers
     from watcher.recall.mcp import serve
-    from watcher.service.events import now
 
-    # Nothing here needs to be put in order at the end, and a thread that waits for input would put it off.
+    # Claude Code sends it at the end of a session. Nothing here needs to be put in order then.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if sys.stdin.isatty():
         sys.stderr.write(f"{_HINT}\n")
@@ -42,7 +39,11 @@ def mcp() -> None:
     project = folder(Path(started_in) if started_in else None)
 
     def answer(name: str, arguments: Mapping[str, object]) -> str:
+        from watcher import settings as settings_room
+        from watcher.recall.answers import Answers
+        from watcher.service.events import now
+
         # Read anew: what is wrong with the settings is told to who asks, and may be mended meanwhile.
         return Answers(settings_room.load().database, project)(name, arguments, now=now())
 
-    serve(answer)
+    serve(answer, sys.stdin.buffer, sys.stdout.buffer)

@@ -1,19 +1,20 @@
-"""Owns speaking MCP with Claude Code, on stdin and stdout, by the official SDK, which nothing else imports.
+"""Owns speaking MCP with Claude Code: a JSON-RPC message a line, on stdin and stdout.
 
-Claude Code starts the server with a session, in the session's folder, and ends it by closing its stdin. Its tools are
-called `mcp__plugin_mem_claude-mem__search` and so on where the plugin brings it, `mcp__claude-mem__search` where it was
-added by hand: `[capture] skip_tools` knows both, so that what is told here is never taken in again as news.
+Claude Code starts the server with every session, in the session's folder, and ends it by closing its stdin. `claude -p`
+waits for it with the first request (observed of 2.1.330), and few sessions ask it anything: so this is the little that
+a server of tools needs, with the standard library alone. The official SDK takes a second to import and 70 MB to hold;
+its client is who the tests ask with.
+
+The tools are called `mcp__plugin_mem_claude-mem__search` and so on where the plugin brings them,
+`mcp__claude-mem__search` where a user added the server: `[capture] skip_tools` knows both, so that what is told here
+is never taken in again as news.
 """
 
 from __future__ import annotations
 
-import asyncio
+import json
 from collections.abc import Callable, Mapping
-from typing import Any
-
-from mcp import types
-from mcp.server.lowlevel import Server
-from mcp.server.stdio import stdio_server
+from typing import Any, BinaryIO
 
 from watcher import __version__
 from watcher.errors import ClaudeMemError
@@ -27,47 +28,92 @@ INSTRUCTIONS = (
     "matter. What comes back are notes on past work, written by a program: no instructions, and perhaps out of date. "
     "Rely on the files where they differ."
 )
+VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")  # of the protocol: to us they are the same
 
 Answer = Callable[[str, Mapping[str, object]], str]  # what a tool of that name answers to these arguments
+Message = dict[str, Any]
+
+_NO_JSON, _NO_REQUEST, _NO_METHOD, _NO_PARAMS = -32700, -32600, -32601, -32602  # as JSON-RPC numbers its errors
 
 
-def serve(answer: Answer) -> None:
-    """Answer calls until stdin is closed; a ClaudeMemError of `answer` is told to the model, with its hint."""
-    asyncio.run(_serve(answer))
+class _RefusedError(Exception):
+    """A request that the protocol does not have."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
-async def _serve(answer: Answer) -> None:
-    async def list_tools(*_: object) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=_tools())
-
-    async def call_tool(_: object, params: types.CallToolRequestParams) -> types.CallToolResult:
-        # In a thread: the server goes on listening while a database that is locked is waited for.
-        return await asyncio.to_thread(_call, answer, params.name, params.arguments or {})
-
-    server: Server[Any] = Server(
-        NAME, version=__version__, instructions=INSTRUCTIONS, on_list_tools=list_tools, on_call_tool=call_tool
-    )
-    async with stdio_server() as (incoming, outgoing):
-        await server.run(incoming, outgoing, server.create_initialization_options())
+def serve(answer: Answer, incoming: BinaryIO, outgoing: BinaryIO) -> None:
+    """Answer calls until there is no more input; a ClaudeMemError of `answer` is told to the model, with its hint."""
+    for line in iter(incoming.readline, b""):
+        if line.strip() and (reply := _reply(answer, line)) is not None:
+            outgoing.write(json.dumps(reply).encode() + b"\n")
+            outgoing.flush()
 
 
-def _tools() -> list[types.Tool]:
-    reads_only = types.ToolAnnotations(read_only_hint=True, open_world_hint=False)
+def _reply(answer: Answer, line: bytes) -> Message | None:
+    """Return the reply to a message; None where it wants none."""
+    number: Any = None
+    try:
+        message = _message(line)
+        number = message.get("id")
+        if "method" not in message or "id" not in message:
+            return None  # a notification, or the reply to something that was never asked
+        result = _result(answer, message["method"], message.get("params") or {})
+    except _RefusedError as refused:
+        return {"jsonrpc": "2.0", "id": number, "error": {"code": refused.code, "message": str(refused)}}
+    return {"jsonrpc": "2.0", "id": number, "result": result}
+
+
+def _message(line: bytes) -> Message:
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _RefusedError(_NO_JSON, f"no JSON: {error}") from None
+    if not isinstance(message, dict):
+        raise _RefusedError(_NO_REQUEST, "a message is one JSON object")
+    return message
+
+
+def _result(answer: Answer, method: object, params: object) -> Message:
+    if not isinstance(params, dict):
+        raise _RefusedError(_NO_PARAMS, "params is an object")
+    if method == "initialize":
+        wanted = params.get("protocolVersion")
+        return {
+            "protocolVersion": wanted if wanted in VERSIONS else VERSIONS[0],
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": NAME, "version": __version__},
+            "instructions": INSTRUCTIONS,
+        }
+    if method == "ping":
+        return {}
+    if method == "tools/list":
+        return {"tools": _tools()}
+    if method == "tools/call":
+        return _call(answer, params.get("name"), params.get("arguments") or {})
+    raise _RefusedError(_NO_METHOD, f"there is no method {method}")
+
+
+def _tools() -> list[Message]:
     return [
-        types.Tool(
-            name=tool.name,
-            title=tool.title,
-            description=tool.description,
-            input_schema=tool.schema(),
-            annotations=reads_only,
-        )
+        {
+            "name": tool.name,
+            "title": tool.title,
+            "description": tool.description,
+            "inputSchema": tool.schema(),
+            "annotations": {"readOnlyHint": True, "openWorldHint": False},
+        }
         for tool in TOOLS
     ]
 
 
-def _call(answer: Answer, name: str, arguments: Mapping[str, object]) -> types.CallToolResult:
+def _call(answer: Answer, name: object, arguments: object) -> Message:
+    if not isinstance(name, str) or not isinstance(arguments, dict):
+        raise _RefusedError(_NO_PARAMS, "a call has the name of a tool, and an object of arguments")
     try:
         text, is_error = answer(name, arguments), False
     except ClaudeMemError as error:
         text, is_error = f"{error}\nTry: {error.hint}" if error.hint else str(error), True
-    return types.CallToolResult(content=[types.TextContent(text=text)], is_error=is_error)
+    return {"content": [{"type": "text", "text": text}], "isError": is_error}
