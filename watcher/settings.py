@@ -69,7 +69,6 @@ class CaptureSettings:
         "LS",
         "ListMcpResourcesTool",
         "mcp__*claude-mem*",  # what the memory answers must not come back as news
-        "mcp__plugin_mem_*",
         "Skill",
         "SlashCommand",
         "TodoWrite",
