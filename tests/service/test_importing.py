@@ -12,7 +12,7 @@ import pytest
 from tests.transcript import lines
 from tests.transcript.lines import BEGIN
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import checkpoints, sessions, watchers
+from watcher.memory import checkpoints, health, sessions, watchers
 from watcher.memory.database import Database
 from watcher.service import history
 from watcher.service.digest import Digest
@@ -154,6 +154,9 @@ def test_the_last_sessions_wait_for_the_model(past: World) -> None:
     assert past.rows("SELECT count(*) FROM session_summaries WHERE source = 'provisional'") == [(4,)]
     digest = Digest(past.database, Asked(), past.settings, clock=lambda: past.now)
     assert digest.due() == ["s2", "s3"]
+    with past.database.read() as connection:
+        assert health.waiting(connection, past.now - DAY) == 0  # they came in a moment ago
+        assert health.waiting(connection, past.now + 1) == 8
 
 
 def test_importing_again_brings_nothing(past: World) -> None:

@@ -33,7 +33,7 @@ def import_(
         list[Path] | None,
         typer.Argument(
             help="Transcripts, or folders that hold some. [default: all of Claude Code's]",
-            metavar="[PATH...]",
+            metavar="PATH",
             show_default=False,
         ),
     ] = None,

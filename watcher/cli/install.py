@@ -42,6 +42,7 @@ def install(as_json: AsJSON = False, dry_run: DryRun = False) -> None:
     if not as_json and not dry_run:
         say("Next: start claude as usual. What a session does, the next one knows.")
         say("      claude-mem status    says whether it works")
+        say("      claude-mem import    takes in what was done before")
         if not claude_servers.is_added(settings):
             say("For Claude to search the memory too, where claude-mem is not its plugin, type once:")
             say(f"      {claude_servers.adding()}")

@@ -15,7 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from watcher.memory import lookup, search_index, versions
 from watcher.memory.database import driver
 from watcher.memory.faults import of_driver
-from watcher.memory.models import BrokenLine, Delivery, Flag, ToolUse, ToolUseStatus, Watcher
+from watcher.memory.models import BrokenLine, Checkpoint, Delivery, Flag, SdkSession, ToolUse, ToolUseStatus, Watcher
+from watcher.memory.sessions import IMPORTED
 
 _STEPS = 10_000  # of SQLite's machine between two looks at the clock
 
@@ -140,8 +141,20 @@ def broken_lines(connection: Connection, most: int) -> list[BrokenPlace]:
 
 
 def waiting(connection: Connection, before: int) -> int:
-    """Count the tool uses that wait for the agent and were begun before some time (epoch)."""
-    is_late = (ToolUse.status == ToolUseStatus.PENDING, ToolUse.created_at_epoch < before)
+    """Count the tool uses that wait for the agent since before some time (epoch).
+
+    They were begun before it; what was imported since has not waited since it was begun.
+    """
+    came_in = (
+        select(Checkpoint.session_id)
+        .join(SdkSession, SdkSession.session_id == Checkpoint.session_id)
+        .where(Checkpoint.updated_at_epoch >= before, SdkSession.end_reason == IMPORTED)
+    )
+    is_late = (
+        ToolUse.status == ToolUseStatus.PENDING,
+        ToolUse.created_at_epoch < before,
+        ToolUse.session_id.not_in(came_in),
+    )
     return connection.scalar(select(func.count()).select_from(ToolUse).where(*is_late)) or 0
 
 

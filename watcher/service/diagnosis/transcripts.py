@@ -47,7 +47,7 @@ def transcripts(case: Case) -> Iterator[Finding]:
             late.append(_Behind(path, missing, written_at))
     known = f"{counted(found, 'transcript')} in {case.settings.projects}, {found - older - behind} taken in wholly"
     if older:
-        known += f", {older} older than the memory and left alone"
+        known += f", {older} older than the memory and left alone (claude-mem import takes them in)"
     if not late:
         yield Finding("transcripts", State.OK, f"{known}, {behind} being written" if behind else known)
         return
