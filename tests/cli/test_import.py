@@ -64,6 +64,8 @@ def test_twice_in_a_pipe(home: WatcherProcess) -> None:
     fill(home)
     shown = home.run("import", "--dry-run")
     assert shown.stdout.startswith(f"{SESSIONS} sessions to import, ")
+    told = json.loads(home.run("import", "--dry-run", "--json").stdout)
+    assert (told["transcripts"]["sessions"], told["transcripts"]["known"]) == (SESSIONS, 0)
     assert not home.memory.exists()
     first = home.run("import")
     assert (first.returncode, first.stderr) == (0, "")

@@ -208,6 +208,24 @@ def test_an_older_schema_is_brought_up_with_all_that_is_in_it(tmp_path: Path, wa
     assert set(after) == {"contexts", "sdk_sessions", "user_prompts"}
 
 
+def test_an_older_checkpoint_says_since_when_its_transcript_was_read(tmp_path: Path) -> None:
+    path = old_schema(tmp_path / "home" / "data" / "claude-mem.db", "0005")
+    hour = 3_600_000
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            'INSERT INTO checkpoints (path, session_id, file_id, "offset", head_length, head_hash, marker_hash, '
+            "updated_at_epoch) VALUES ('/t', 's', '', 1, 1, '', '', 1)"
+        )
+        for started in (5 * hour, 3 * hour):
+            connection.execute(
+                "INSERT INTO watchers (pid, version, started_at_epoch, heartbeat_at_epoch) VALUES (1, '', ?, 0)",
+                (started,),
+            )
+        connection.commit()
+    Database.create(path).close()
+    assert dump(path)["checkpoints"][0][-1] == 2 * hour
+
+
 def test_a_running_version_sees_that_a_newer_one_has_taken_over(database: Database) -> None:
     assert database.schema_is_ours()
     newer = sqlite3.connect(database.path)

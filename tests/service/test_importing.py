@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.transcript.lines import BEGIN
 from watcher.agent.extractive import ExtractiveAgent
 from watcher.memory import checkpoints, health, sessions, watchers
 from watcher.memory.database import Database
+from watcher.memory.models import FlagKind
 from watcher.service import history
 from watcher.service.digest import Digest
 from watcher.service.importing import Import, Imported
@@ -269,6 +271,16 @@ def test_killed_at_any_commit_and_begun_again_it_comes_to_the_same(
         database.close()
     assert len(dumps) > 8
     assert all(dump == dumps[-1] for dump in dumps)
+
+
+def test_who_is_at_work_meanwhile_is_served(past: World) -> None:
+    path = past.write("live", prompt_of("live", 30 * DAY - 9000, 1))
+    event = json.dumps({"session_id": "live", "transcript_path": str(path)})
+    with past.database.write() as connection:
+        sessions.raise_flag(connection, "live", FlagKind.FINALIZE, event, NOW - 5000)
+    past.import_(past.settings.projects / "-home-dev-api" / "s1.jsonl")
+    assert past.rows("SELECT outcome FROM flags") == [("summarised",)]
+    assert past.rows("SELECT source FROM session_summaries WHERE session_id = 'live'") == [("provisional",)]
 
 
 def test_asked_to_end_it_keeps_what_is_done_and_goes_on_later(past: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.memory import theirs
 from tests.memory.theirs import AT, RECENT
-from tests.service.test_importing import NOW, Asked, World, prompt_of
+from tests.service.test_importing import NOW, Asked, Killed, World, prompt_of
 from tests.transcript import lines
 from tests.transcript.lines import BEGIN
 from watcher.memory import lookup, outcomes, turns, typescript
@@ -235,3 +235,52 @@ def test_what_was_forgotten_stays_so(world: Adopting) -> None:
     taken = world.take(RECENT)
     assert 0 < taken.forgotten < 15
     assert taken.sessions == 15 - taken.forgotten
+
+
+def test_what_was_added_there_since_comes_over_later(world: Adopting, tmp_path: Path) -> None:
+    path = one_session(tmp_path / "one.db")
+    world.take(path)
+    insert = "INSERT INTO {} ({}, created_at, created_at_epoch) VALUES ({}, '', {})".format
+    at = BEGIN + 3 * HOUR
+    names = "session_db_id, content_session_id, prompt_number, prompt_text"
+    theirs.make(path, insert("user_prompts", names, f"1, '{SESSION}', 3, 'Do number 3'", at))
+    assert world.take(path).prompts == 1
+    names = "memory_session_id, project, type, title, prompt_number"
+    theirs.make(path, insert("observations", names, f"'{MEMORY}', 'api', 'feature', 'Saw 3', 3", at + 100))
+    assert world.take(path).observations == 1
+    names = "memory_session_id, project, request, prompt_number"
+    theirs.make(path, insert("session_summaries", names, f"'{MEMORY}', 'api', 'Third', 3", at + 200))
+    assert world.take(path).summaries == 1
+    found = world.rows("SELECT prompt_number, request FROM session_summaries ORDER BY 1")
+    assert found == [(1, "First"), (2, "Do number 2"), (3, "Third")]
+
+
+def test_killed_at_any_commit_and_begun_again_it_comes_to_the_same(
+    world: Adopting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = one_session(tmp_path / "one.db")
+    write, left = Database.write, 0
+
+    def dies(self: Database) -> Any:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+        return write(self)
+
+    monkeypatch.setattr(Database, "write", dies)
+    dumps = []
+    has_died = True
+    while has_died:
+        database = Database.create(tmp_path / str(len(dumps)) / "data" / "claude-mem.db")
+        another = Adopting(world.settings, database)
+        left, has_died = len(dumps) + 1, False
+        try:
+            another.take(path)
+        except Killed:
+            has_died = True
+            another.take(path)
+        dumps.append(another.dump())
+        database.close()
+    assert len(dumps) > 2
+    assert all(dump == dumps[-1] for dump in dumps)

@@ -30,7 +30,6 @@ class AdoptedSession:
     started_at: int  # epoch, as all times here
     last_at: int
     completed_at: int
-    is_kept: bool  # something came of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,27 @@ class StoredPrompt:
     is_adopted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How much of a session has come from the other memory."""
+
+    project: str
+    prompts: int
+    observations: int
+    summaries: int
+
+
+def kept(connection: Connection) -> dict[str, Kept]:
+    """Return how much came from the other memory, by session."""
+    prompts = _count(connection, UserPrompt, _is_adopted())
+    observations = _count(connection, Observation, Observation.agent == AGENT)
+    summaries = _count(connection, SessionSummary, SessionSummary.agent == AGENT)
+    return {
+        one: Kept(project, prompts.get(one, 0), observations.get(one, 0), summaries.get(one, 0))
+        for one, project in connection.execute(select(SdkSession.session_id, SdkSession.project))
+    }
+
+
 def session_ids(connection: Connection) -> set[str]:
     """Return the sessions whose prompts are known from the other memory alone."""
     return set(connection.scalars(select(UserPrompt.session_id).where(_is_adopted()).distinct()))
@@ -61,14 +81,14 @@ def projects(connection: Connection) -> set[str]:
     return set(connection.scalars(select(SdkSession.project).where(SdkSession.project != "").distinct()))
 
 
-def put_session(connection: Connection, session: AdoptedSession) -> bool:
-    """Store a session that is not there; say whether it was not."""
+def put_session(connection: Connection, session: AdoptedSession) -> None:
+    """Store a session that is not there."""
     values = {
         "session_id": session.session_id,
         "project": session.project,
         "cwd": session.project,
         "title": session.title,
-        "status": SessionStatus.COMPLETED if session.is_kept else SessionStatus.FAILED,
+        "status": SessionStatus.COMPLETED,
         "started_at": iso(session.started_at),
         "started_at_epoch": session.started_at,
         "completed_at": iso(session.completed_at),
@@ -76,7 +96,7 @@ def put_session(connection: Connection, session: AdoptedSession) -> bool:
         "last_activity_at_epoch": session.last_at,
         "end_reason": END_REASON,
     }
-    return connection.execute(insert(SdkSession).values(values).on_conflict_do_nothing()).rowcount > 0
+    connection.execute(insert(SdkSession).values(values))
 
 
 def prompts(connection: Connection, session_id: str) -> list[StoredPrompt]:
@@ -151,6 +171,13 @@ def move(connection: Connection, session_id: str, project: str) -> None:
     """Let a session, and what came of it, belong to another project."""
     for table in (SdkSession, Observation, SessionSummary):
         connection.execute(update(table).where(table.session_id == session_id).values(project=project))
+
+
+def _count(
+    connection: Connection, table: type[UserPrompt | Observation | SessionSummary], chosen: ColumnElement[bool]
+) -> dict[str, int]:
+    counts = select(table.session_id, func.count()).where(chosen).group_by(table.session_id)
+    return {row.session_id: row[1] for row in connection.execute(counts)}
 
 
 def _is_adopted() -> ColumnElement[bool]:

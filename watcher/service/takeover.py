@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from sqlalchemy import Connection
 
+from watcher.agent import base
 from watcher.agent.base import ObservationType
 from watcher.agent.extractive import ExtractiveAgent
 from watcher.memory import adopted, outcomes, retention, sessions, turns
-from watcher.memory.adopted import AGENT, AdoptedPrompt, AdoptedSession, StoredPrompt
+from watcher.memory.adopted import AGENT, AdoptedPrompt, AdoptedSession, Kept, StoredPrompt
 from watcher.memory.database import Database
 from watcher.memory.outcomes import ObservationFields
 from watcher.memory.typescript import TheirObservation, TheirPrompt, TheirSession, TheirSummary, TypeScriptMemory
-from watcher.service.digest import Digest, Outcome
+from watcher.service.digest import Digest
 from watcher.service.events import Clock, now
 from watcher.service.ingest import PROMPT_CHARS
 from watcher.settings import Settings
@@ -57,7 +58,7 @@ class Folders:
                 self._of_session.setdefault(session_id, folder)
                 self._by_name.setdefault(_last_part(folder), set()).add(folder)
         for folder in ours:
-            if _last_part(folder) != folder:
+            if not _is_bare(folder):
                 self._by_name.setdefault(_last_part(folder), set()).add(folder)
 
     def of(self, session: TheirSession) -> str:
@@ -86,7 +87,8 @@ class Takeover:
         with self.database.read() as connection:
             horizon = retention.horizon(connection)
             folders = Folders(theirs, adopted.projects(connection))
-        touched: set[str] = set()
+            kept = adopted.kept(connection)
+        seen: set[str] = set()  # projects
         for session in theirs.sessions():
             if self.is_stopping():
                 result.is_whole = False
@@ -97,26 +99,27 @@ class Takeover:
             elif not (session.prompts or session.observations or session.summaries):
                 result.empty += 1
             else:
-                touched |= {session.project, self._take(session, folders.of(session), digest, result)}
+                folder = folders.of(session)
+                if not _is_taken(session, folder, kept.get(session.session_id)):
+                    folder = self._take(session, folder, result)
+                if _is_bare(folder):
+                    result.unmapped[folder] = result.unmapped.get(folder, 0) + 1
+                seen |= {session.project, folder}
             self.progress(1)
-        for project in touched:
+        for project in seen:  # also where all was there: whoever was killed had not rendered them
             digest.render(project)
         return result
 
-    def _take(self, session: TheirSession, folder: str, digest: Digest, result: TakenOver) -> str:
+    def _take(self, session: TheirSession, folder: str, result: TakenOver) -> str:
         """Take over one session; return its project, as it is called here."""
-        outcome = Outcome.NOTHING_TO_DO
         with self.database.write() as connection:
             known = sessions.session(connection, session.session_id)
             is_bare = known is not None and known.project == session.project != folder
             if is_bare or (known is not None and not known.project):
                 adopted.move(connection, session.session_id, folder)
             project = known.project if known and known.project and not is_bare else folder
-            if _last_part(project) == project:
-                result.unmapped[project] = result.unmapped.get(project, 0) + 1
             if known is None:
-                kept = bool(session.prompts or session.observations or session.summaries)
-                adopted.put_session(connection, _session(session, project, is_kept=kept))
+                adopted.put_session(connection, _session(session, project))
                 result.sessions += 1
             stored = adopted.prompts(connection, session.session_id)
             given = _prompts(session)
@@ -128,10 +131,7 @@ class Takeover:
             result.observations += _put_observations(connection, session, project, numbers)
             result.summaries += _put_summaries(connection, session, numbers, now=self.clock())
             if is_adopted:
-                digest.summarise(connection, session.session_id, is_ending=True)
-                outcome = Outcome.DONE
-        while outcome is Outcome.DONE:  # the model is not to be asked about turns of which they had no summary
-            outcome = digest.ask_agent(session.session_id)
+                _put_own_summaries(connection, session.session_id, now=self.clock())
         return project
 
 
@@ -157,7 +157,7 @@ class _Numbers:
         return before[-1] if before else next((prompt.number for prompt in self._stored), 0)
 
 
-def _session(session: TheirSession, project: str, *, is_kept: bool) -> AdoptedSession:
+def _session(session: TheirSession, project: str) -> AdoptedSession:
     return AdoptedSession(
         session_id=session.session_id,
         project=project,
@@ -165,7 +165,6 @@ def _session(session: TheirSession, project: str, *, is_kept: bool) -> AdoptedSe
         started_at=session.started_at,
         last_at=session.last_at,
         completed_at=session.completed_at or session.last_at,
-        is_kept=is_kept,
     )
 
 
@@ -230,6 +229,16 @@ def _put_summaries(connection: Connection, session: TheirSession, numbers: _Numb
     return sum(by.get(number) != AGENT for number in chosen)
 
 
+def _put_own_summaries(connection: Connection, session_id: str, *, now: int) -> None:
+    """Summarise the turns of which they had no summary, without a model: nobody is to ask one about them."""
+    agent = ExtractiveAgent()
+    for turn in turns.turns(connection, session_id):
+        if turn.summary_source is None:
+            summary = agent.summary(base.Turn(turn.number, turn.prompts, tool_uses=()), turn.project)
+            fields = outcomes.SummaryFields(**asdict(summary))
+            outcomes.put_agent_summary(connection, turn, fields, agent=agent.name, now=now)
+
+
 def _folder(cwd: str, project: str) -> str:
     """Return the folder of a project in which, or below which, a tool was used; that one where none is so called."""
     name = _last_part(project)
@@ -237,6 +246,19 @@ def _folder(cwd: str, project: str) -> str:
     while parts and parts[-1] != name:
         parts = parts[:-2]
     return "".join(parts) or cwd.rstrip("\\/")
+
+
+def _is_taken(session: TheirSession, folder: str, kept: Kept | None) -> bool:
+    """Say at a glance that a session was taken over whole; of one that it says no of, it may have been."""
+    if kept is None or kept.project != folder or kept.prompts < len(session.prompts):
+        return False
+    seen = {(one.type, one.title, one.narrative, one.facts, one.files_modified) for one in session.observations}
+    turns = {one.number for one in session.summaries}
+    return kept.observations >= len(seen) and kept.summaries >= len(turns)
+
+
+def _is_bare(project: str) -> bool:
+    return _last_part(project) == project
 
 
 def _last_part(path: str) -> str:
