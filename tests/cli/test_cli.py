@@ -120,6 +120,28 @@ def test_replay_context_and_status(tmp_path: Path) -> None:
     assert "not running" in status.stdout
 
 
+def test_a_context_is_explained_part_by_part(tmp_path: Path) -> None:
+    claude_mem(tmp_path, "replay", str(FIXTURES / "ordinary"))
+    explain = ("context", "--project", "/home/dev/tidytime", "--explain")
+    explained = claude_mem(tmp_path, *explain)
+    assert explained.returncode == 0, explained
+    assert "summary" in explained.stdout
+    assert "older one" not in explained.stdout
+    assert max(map(len, explained.stdout.splitlines())) <= 80
+    told = json.loads(claude_mem(tmp_path, *explain, "--json").stdout)
+    assert told["text"] == claude_mem(tmp_path, "context", "--project", "/home/dev/tidytime").stdout.removesuffix("\n")
+    assert told["around"] + sum(part["used"] for part in told["parts"]) == told["units"]
+    assert told["is_current"]
+    # With other settings, the text stays as it is until there is news; what it would be then is explained.
+    small = {"CLAUDE_MEM_CONTEXT_MAX_UNITS": "1000", "CLAUDE_MEM_CONTEXT_PARTS": "observations,summary"}
+    later = json.loads(claude_mem(tmp_path, *explain, "--json", **small).stdout)
+    assert later["text"] == told["text"]
+    assert not later["is_current"]
+    assert [part["name"] for part in later["parts"]] == ["observations", "summary"]
+    assert any(part["left_out"] for part in later["parts"])
+    assert "older one" in claude_mem(tmp_path, *explain, **small).stdout
+
+
 def test_json_for_a_pipe(tmp_path: Path) -> None:
     played = json.loads(claude_mem(tmp_path, "replay", str(FIXTURES / "ordinary"), "--json").stdout)
     assert played["recordings"] == 1

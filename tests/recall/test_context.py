@@ -99,6 +99,15 @@ def test_a_turn_of_a_few_words_does_not_take_the_last_summarys_place(memory: Mem
     assert "## Sessions before" not in text
 
 
+def test_thanks_do_not_take_it_where_the_agent_is_asked_about_them_too(memory: Memory) -> None:
+    memory.turn("a", 1, BEGUN, request="Port the parser", next_steps="Port the lexer")
+    memory.turn("a", 2, BEGUN + HOUR, request="Thank you.", completed="You are welcome.")
+    memory.turn("a", 3, BEGUN + 2 * HOUR, request="Well done.", completed="Thanks!", notes="")
+    assert memory.rendered().index("Port the lexer") < memory.rendered().index("Thank you.")
+    memory.turn("a", 4, BEGUN + 3 * HOUR, request="Thanks", notes="The user likes short answers")
+    assert "## Last summary, 2026-05-29 11:00" in memory.rendered()
+
+
 def test_a_session_is_one_line_whatever_its_turns(memory: Memory) -> None:
     for number in range(1, 6):
         memory.turn("long", number, BEGUN + number * HOUR, request=f"Do {number}", completed=f"Did {number}")

@@ -20,6 +20,7 @@ IS_TO_HEED = "type = 'decision' OR instr(concepts, '\"gotcha\"') OR instr(concep
 BESIDE_FRESH = 1_800_000  # milliseconds without news after which a session counts no longer as at work
 BESIDE_UNITS = 320  # UTF-16 units that `with_beside` adds at most
 
+FEW = 60  # characters: "Thank you." and "You are welcome."
 RECENT = 60  # sessions, and summaries, among which those worth a line are looked for
 
 _OBSERVATION = "SELECT id, type, title, files_read, files_modified, created_at_epoch FROM observations"
@@ -91,8 +92,9 @@ class Summary(NamedTuple):
 
     @property
     def is_brief(self) -> bool:
-        """It is of a few words alone."""
-        return self.source == SummarySource.BRIEF
+        """It is of a few words alone; an agent that costs nothing is asked about those too."""
+        says_more = self.investigated or self.learned or self.next_steps or self.notes
+        return self.source == SummarySource.BRIEF or not (says_more or len(self.request + self.completed) > FEW)
 
 
 class Observation(NamedTuple):

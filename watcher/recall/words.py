@@ -41,7 +41,7 @@ _STOP = frozenset(
 )
 
 
-@lru_cache(maxsize=1024)  # a project's texts are compared anew with each turn
+@lru_cache(maxsize=512)  # a project's texts are compared anew with each turn
 def words(text: str) -> Mapping[str, int]:
     """Return the words that say something, in a form that can be compared, each with its weight."""
     plain = text if text.isascii() else _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
@@ -62,7 +62,7 @@ def words(text: str) -> Mapping[str, int]:
     return found
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=512)
 def evidence(text: str) -> frozenset[str]:
     """Return the words of a text and of the names in it: who speaks of `parser.py` speaks of the parser."""
     plain = text if text.isascii() else _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
@@ -88,10 +88,10 @@ def alike(one: str, other: str) -> bool:
     if one == other:
         return True
     mine, theirs = words(one), words(other)
-    differing = mine.keys() ^ theirs.keys()
-    if any(_NAME_WEIGHT in (mine.get(word), theirs.get(word)) for word in differing):
+    shared = len(mine.keys() & theirs.keys())
+    if not shared or shared < _ALIKE * (len(mine) + len(theirs) - shared):
         return False
-    return len(mine.keys() & theirs.keys()) >= _ALIKE * len(mine.keys() | theirs.keys()) > 0
+    return all(_NAME_WEIGHT not in (mine.get(word), theirs.get(word)) for word in mine.keys() ^ theirs.keys())
 
 
 def _pieces(name: str) -> set[str]:
