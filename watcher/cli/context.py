@@ -44,7 +44,7 @@ def context(
     """
     from watcher import settings as settings_room
     from watcher.memory import lookup, recalled
-    from watcher.recall.context import compose
+    from watcher.recall.context import MOST, compose
     from watcher.recall.units import units
     from watcher.service.events import now
 
@@ -62,7 +62,7 @@ def context(
         hint = f"claude-mem context --project {known[0]}" if known else "claude-mem status"
         raise ClaudeMemError(f"nothing is remembered of {where}", hint=hint)
     elif composed:
-        _print_table(composed, whole=units(text), most=settings.context.max_units)
+        _print_table(composed, whole=units(text), most=min(settings.context.max_units, MOST))
         if not is_current:
             say("The text stored is an older one: it is made anew with the project's next summary.")
     else:

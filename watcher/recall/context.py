@@ -14,6 +14,7 @@ from itertools import islice
 
 from watcher.memory import recalled
 from watcher.memory.recalled import Observation, Session, Summary
+from watcher.memory.states import SummarySource
 from watcher.recall.lines import cut, file_names, when
 from watcher.recall.parts import Filled, Part, share_out
 from watcher.recall.threads import Thread, open_threads
@@ -119,7 +120,7 @@ def _parts(connection: sqlite3.Connection, project: str, settings: ContextSettin
 
 
 def _heading(head: Summary) -> str:
-    state = " (provisional)" if head.source == "provisional" else ""
+    state = " (provisional)" if head.source == SummarySource.PROVISIONAL else ""
     return f"## Last summary, {when(head.at)}{state}"
 
 
