@@ -137,6 +137,7 @@ def observations(connection: sqlite3.Connection, project: str, limit: int) -> li
 
 def to_heed(connection: sqlite3.Connection, project: str, limit: int) -> list[Observation]:
     """Return a project's decisions, trade-offs and gotchas, the newest first."""
+    # Named, as what SQLite gathers of the tables' sizes may have it take the other index, and read all that is newer.
     statement = (
         f"{_OBSERVATION} INDEXED BY ix_observations_to_heed WHERE project = :project AND ({IS_TO_HEED}) {_NEWEST}"
     )

@@ -35,7 +35,7 @@ def shortened(line: str, most: int) -> str:
     # Some scripts have no spaces, and a long path is one word.
     if end > len(kept) // 2 and not line.startswith(kept + " "):
         kept = kept[:end]
-    return kept.rstrip(_JOINERS + " ,;:(-–—") + "…"
+    return kept.rstrip(_JOINERS + " ,;:(-–—→") + "…"
 
 
 def when(epoch: int) -> str:
