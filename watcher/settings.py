@@ -87,7 +87,6 @@ class CaptureSettings:
         "ls",
         "pwd",
         "sleep",
-        "true",
         "whoami",
         "which",
     )
