@@ -310,7 +310,7 @@ class World:
             _statement_of_hook(),
             {
                 "session_id": SESSIONS[who],
-                "project": "/home/dev/api",
+                "folder": "/home/dev/api",
                 "cwd": "/home/dev/api",
                 "transcript_path": str(self.main[who].path),
                 "started_at": json.loads(at)["timestamp"],

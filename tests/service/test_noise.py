@@ -29,7 +29,6 @@ def noise(memory: Path = Path("/srv/memory"), **capture: Any) -> Noise:
         ("LS", True),
         ("mcp__claude-mem__search", True),
         ("mcp__plugin_mem_claude-mem__get_observations", True),
-        ("mcp__plugin_mem_memory__search", True),
         ("mcp__github__search", False),
         ("Read", False),
         ("read", False),

@@ -28,6 +28,7 @@ LEFT_OUT = {
     # When, and who was first: the flag, or the transcript's own turn end.
     "flags": {"lowered_at_epoch", "outcome"},
     "contexts": {"rendered_at_epoch"},  # when
+    "project_folders": {"looked_at_epoch"},  # when
 }
 # Given out in the order in which rows came in, and sessions are read in any order. A context names some.
 ROW_ID = "id"
