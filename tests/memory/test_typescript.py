@@ -138,3 +138,16 @@ def test_nothing_is_written_to_it(tmp_path: Path) -> None:
     assert len(sessions(path)) == 15
     assert path.read_bytes() == before
     assert [one.name for one in path.parent.iterdir()] == ["claude-mem.db"]
+
+
+def test_what_its_worker_has_not_brought_into_the_file_yet_is_read_too(tmp_path: Path) -> None:
+    path = tmp_path / "in-use.db"
+    shutil.copy(RECENT, path)
+    with closing(sqlite3.connect(path)) as worker:
+        worker.execute("PRAGMA journal_mode = WAL")
+        worker.execute("UPDATE observations SET title = 'Just now'")
+        worker.commit()
+        assert path.with_name("in-use.db-wal").stat().st_size > 0
+        assert sessions(path)[0].observations[0].title == "Just now"
+        worker.execute("UPDATE observations SET title = 'And again'")  # it is not kept from its work
+        worker.commit()
