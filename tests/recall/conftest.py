@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from tests.recall.memory import Memory
-from tests.recall.namesakes import past as past  # a fixture
 from watcher.memory.database import Database
 
 
