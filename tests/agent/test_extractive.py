@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from watcher.agent import actions, wording
+from watcher.agent import actions, closing, wording
 from watcher.agent.base import Batch, ObservationType, Reply, ToolUse, Turn
 from watcher.agent.extractive import ExtractiveAgent
 
@@ -47,7 +47,9 @@ RED = use(
     "Bash", "Exit code 1\nFAILED test_login\nE   AssertionError: assert 30 == 1800", error=True, command="pytest -q"
 )
 EDIT = use("Edit", "ok", file_path=SESSION, old_string="x = 1\ny = 30\n", new_string="x = 1\ny = 1800\n")
-MORE = use("Edit", "ok", file_path=SESSION, old_string="", new_string="def refresh(user):\n    pass\n")
+MORE = use(
+    "Edit", "ok", file_path=SESSION, old_string="y = 1800\n", new_string="y = 1800\ndef refresh(user):\n    pass\n"
+)
 GREEN = use("Bash", "5 passed in 0.2s", command="pytest -q")
 DENIED = use("Bash", "Permission to use Bash with command git push has been denied.", error=True, command="git push")
 LINT = use("Bash", "sh: eslint: not found", error=True, command="npm run lint")
@@ -77,10 +79,13 @@ def test_a_turn() -> None:
     changed, run = reply.observations
 
     assert changed.type is ObservationType.BUGFIX
-    assert changed.title == "session.py: added refresh"
+    assert changed.title == "session.py: added refresh (+3 −1)"
     assert "I fixed the login timeout" in changed.narrative
     assert "root cause" in changed.narrative
-    assert changed.facts == ("auth/session.py: `y = 30` → `y = 1800`", "auth/session.py: added refresh")
+    assert changed.facts == (
+        "auth/session.py: `y = 30` → `y = 1800` (+1 −1)",
+        "auth/session.py: added refresh (+2 −0)",
+    )
     assert changed.tool_use_ids == (EDIT.tool_use_id, MORE.tool_use_id)
 
     assert run.type is ObservationType.DISCOVERY
@@ -88,21 +93,23 @@ def test_a_turn() -> None:
     assert run.facts == (
         "`pytest -q` failed: AssertionError: assert 30 == 1800",
         "`npm run lint` failed: sh: eslint: not found",
-        "`pytest -q` ok: 5 passed in 0.2s",
+        "`pytest -q` ok: 5 passed",
     )
     assert DENIED.tool_use_id not in run.tool_use_ids
 
     summary = reply.summaries[1]
     assert summary.request == "Users are logged out after 30 seconds. Fix the timeout."
-    assert summary.investigated == "searched `session_timeout`. read auth/session.py."
+    assert summary.investigated == "Searched `session_timeout`. Read auth/session.py."
     assert "The root cause was" in summary.learned
     assert "assert 30 == 1800; passed after changes to auth/session.py" in summary.learned
     assert summary.completed.startswith("I fixed the login timeout in `auth/session.py`. All 5 tests pass now.")
-    assert "Files changed: auth/session.py." in summary.completed
+    assert "Files changed: auth/session.py: added refresh (+3 −1)." in summary.completed
+    assert summary.completed.endswith("Ran `pytest -q` ok: 5 passed.")
     assert summary.next_steps.startswith(
         "Run the migration on staging. Update the docs. You should also rotate the keys."
     )
-    assert "Still to solve: `npm run lint`" in summary.next_steps
+    assert summary.next_steps.endswith("Still failing: `npm run lint`.")
+    assert "`npm run lint` failed: sh: eslint: not found." in summary.notes
     assert "Bash was denied: `git push`" in summary.notes
 
 
@@ -132,9 +139,11 @@ def test_every_turn_of_a_batch_is_answered_by_itself() -> None:
 
 def test_without_words_the_tool_uses_speak() -> None:
     titles, summary = digest(replace(TURN, prompts=(), closing_text=""))
-    assert titles[0] == "session.py: added refresh"
+    assert titles[0] == "session.py: added refresh (+3 −1)"
     assert summary["request"] == ""
-    assert summary["completed"] == "Files changed: auth/session.py."
+    assert summary["completed"] == (
+        "Files changed: auth/session.py: added refresh (+3 −1). Ran `pytest -q` ok: 5 passed."
+    )
 
 
 def test_without_tool_uses_the_words_speak() -> None:
@@ -158,14 +167,14 @@ def test_what_was_read_counts_only_where_nothing_was_changed() -> None:
         "Agent: find callers → Three callers found.",
     )
     assert observation.narrative == "Sessions live in Redis."
-    assert observation.title == "searched `session_timeout`; read auth/session.py and 2 more"
+    assert observation.title == "Sessions live in Redis."
 
 
 def test_a_failure_that_was_solved_says_so() -> None:
     titles, summary = digest(replace(TURN, tool_uses=(RED, EDIT, GREEN), closing_text=""))
     assert titles[-1].startswith("Failed at first, then passed: `pytest -q`")
     assert summary["next_steps"] == ""
-    assert "Last run: `pytest -q` ok: 5 passed" in summary["completed"]
+    assert "Ran `pytest -q` ok: 5 passed" in summary["completed"]
 
 
 @pytest.mark.parametrize(
@@ -182,8 +191,8 @@ def test_a_denied_command_did_not_run_and_did_not_fail(output: str, ran: bool) -
     push = use("Bash", output, error=True, command="git push")
     titles, summary = digest(replace(TURN, tool_uses=(push,), closing_text=""))
     assert bool(titles) is ran
-    assert ("Still to solve" in summary["next_steps"]) is ran
-    assert ("denied" in summary["notes"]) is not ran
+    assert ("Still failing" in summary["next_steps"]) is ran
+    assert ("Bash was denied" in summary["notes"]) is not ran
 
 
 def test_many_files_share_an_observation() -> None:
@@ -278,12 +287,12 @@ def test_the_prompt_tells_the_type(prompt: str, kind: ObservationType) -> None:
     ],
 )
 def test_next_steps_are_found(text: str, next_steps: list[str]) -> None:
-    assert list(wording.closing(text).next_steps) == next_steps
+    assert list(closing.read(text).next_steps) == next_steps
 
 
 def test_sentences_keep_their_dots() -> None:
     text = "Changed auth/session.py and v1.2.3 of it, e.g. the login. See `a.b()`. Done."
-    assert list(wording.sentences(text)) == [
+    assert list(closing.sentences(text)) == [
         "Changed auth/session.py and v1.2.3 of it, e.g. the login.",
         "See `a.b()`.",
     ]

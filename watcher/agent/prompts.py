@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from watcher.agent import actions
+from watcher.agent import actions, shell
 from watcher.agent.base import Batch, ObservationType, ToolUse, Turn
 from watcher.agent.shares import Want, cut, escape, shares, size
 
@@ -177,7 +177,7 @@ def _weights(use: ToolUse, given: Mapping[str, object]) -> tuple[float, float, f
     if use.name in actions.EDITORS:
         return _READ, _EDITED, _HEAD
     if use.name in actions.SHELLS:
-        looks = actions.only_looks(str(given.get("command", "")))
+        looks = shell.only_looks(str(given.get("command", "")))
         return (_READ, _SEEN, _HEAD) if looks else (_COMMAND, _COMMAND, _TAIL)
     if use.name in _SUBAGENTS:
         return _OTHER, _REPORT, _HEAD
