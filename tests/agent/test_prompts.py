@@ -103,6 +103,19 @@ def test_observed_text_cannot_leave_its_element(hostile: str) -> None:
     message.encode("utf-8")  # no half characters left
 
 
+def test_the_model_is_told_to_say_only_what_is_new() -> None:
+    assert "only what is new since the <previous_summary>" in prompts.SYSTEM
+
+
+def test_the_same_read_again_is_shown_once_with_a_count() -> None:
+    read = ToolUse("t", "Read", '{"file_path": "/p/a.py"}', "x = 1")
+    changed = replace(read, output="x = 2")
+    ran, looked = (ToolUse("t", "Bash", json.dumps({"command": text}), "ok") for text in ("make", "cat a.py"))
+    message = prompts.render(batch(read, read, ran, read, ran, changed, looked, looked))
+    shown = [(use.get("n"), use.get("times")) for use in recording(message).findall("turn/tool_use")]
+    assert shown == [("1", "3"), ("3", None), ("5", None), ("6", None), ("7", "2")]
+
+
 def test_a_summary_is_asked_for_only_when_wanted() -> None:
     assert prompts.render(batch(number=7)).endswith("exactly one <summary> of each turn that is over: 7.")
     going_on = prompts.render(batch(number=7, wants_summary=False))
@@ -123,23 +136,6 @@ def test_turns_follow_each_other_and_tool_uses_are_numbered_through() -> None:
     shown = [[(use.get("n"), use.findtext("output")) for use in e.findall("tool_use")] for e in root.findall("turn")]
     assert shown == [[("1", "out 0"), ("2", "out 1")], [], [("3", "out 2"), ("4", "out 3")]]
     assert message.endswith("Turn 6 goes on: no summary of it yet. " + prompts._WITH_SUMMARIES.format("3, 5"))
-
-
-def test_a_file_read_ten_times_is_shown_once_with_a_count_and_no_number_is_lost() -> None:
-    read = ToolUse("r", "Read", '{"file_path": "/p/a.py"}', "one")
-    changed = replace(read, output="two")
-    failed = replace(read, is_error=True, output="gone")
-    ran = ToolUse("b", "Bash", '{"command": "make"}', "ok")
-    turns = (Turn(1, ("A",), (*[read] * 4, ran, changed, *[read] * 6, ran)), Turn(2, ("B",), (read, failed, failed)))
-    root = recording(prompts.render(Batch("/p", turns)))
-    shown = [
-        [(use.get("n"), use.get("times"), use.findtext("output")) for use in turn.findall("tool_use")]
-        for turn in root.findall("turn")
-    ]
-    assert shown == [
-        [("1", "10", "one"), ("5", None, "ok"), ("6", None, "two"), ("13", None, "ok")],
-        [("14", None, "one"), ("15", None, "gone"), ("16", None, "gone")],
-    ]
 
 
 def edit(**changed: str) -> ToolUse:
@@ -251,6 +247,6 @@ def test_a_request_is_bounded_whatever_stands_in_it(character: str, turns: int) 
 
 def test_short_texts_are_whole_beside_long_ones() -> None:
     long = ToolUse("t", "Bash", json.dumps({"command": "i" * 90_000}), "o" * 90_000)
-    short = [ToolUse("t", "Read", f'{{"offset": {n}}}', "s" * 150) for n in range(25)]
+    short = [ToolUse("t", "Read", json.dumps({"file_path": f"{n}.py"}), "s" * 150) for n in range(25)]
     message = prompts.render(batch(*[long] * 25, *short))
     assert message.count("s" * 150) == 25

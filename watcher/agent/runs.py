@@ -163,7 +163,8 @@ def _failing(runner: _Runner, text: str) -> dict[str, str]:
     failing: dict[str, str] = {}
     for test, following in zip(tests, [*tests[1:], None], strict=True):
         groups = test.groupdict()
-        error = groups.get("error") or _error(text[test.end() : following.start() if following else len(text)])
+        block = text[test.end() : following.start() if following else len(text)]
+        error = groups.get("error") or _error(runner.closing.split(block, maxsplit=1)[0])
         name = bounded(test[1], _SAID)
         failing[name] = failing.get(name) or bounded(error, _SAID)
     return failing
