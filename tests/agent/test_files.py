@@ -65,8 +65,13 @@ def test_what_is_undone_does_not_stand() -> None:
 
 def test_moves_deletions_and_commits() -> None:
     became = files.told(
-        [write("new.py", "x"), edit("old.py", "x", "y"), run("git mv c.py d.py"), run("rm new.py old.py e.py")]
-        + [run("git commit -qm 'Tidy up'")],
+        [
+            write("new.py", "x"),
+            edit("old.py", "x", "y"),
+            run("git mv c.py d.py"),
+            run("rm new.py old.py e.py"),
+            run("git commit -qm 'Tidy up'"),
+        ],
         PROJECT,
     )
     assert became.changes == {}
