@@ -64,16 +64,9 @@ def test_what_is_undone_does_not_stand() -> None:
 
 
 def test_moves_deletions_and_commits() -> None:
-    became = files.told(
-        [
-            write("new.py", "x"),
-            edit("old.py", "x", "y"),
-            run("git mv c.py d.py"),
-            run("rm new.py old.py e.py"),
-            run("git commit -qm 'Tidy up'"),
-        ],
-        PROJECT,
-    )
+    changes = (write("new.py", "x"), edit("old.py", "x", "y"))
+    ran = map(run, ("git mv c.py d.py", "rm new.py old.py e.py", "git commit -qm 'Tidy up'"))
+    became = files.told([*changes, *ran], PROJECT)
     assert became.changes == {}
     assert [one.path for one in became.taken_back] == ["new.py"]
     assert became.deleted == ["old.py", "e.py"]

@@ -175,4 +175,5 @@ def _error(block: str) -> str:
     lines = [line.strip() for line in block.split("\n\n\n")[0].splitlines()]
     lines = [line for line in lines if line and not _SAYS_NOTHING.match(line)]
     raised = [line for line in lines if _EXCEPTION.match(line)]
-    return (raised[-1:] or lines[:1] or [""])[0]
+    # A traceback without its end was cut.
+    return (raised[-1:] or ([] if "Traceback (most recent call last)" in block else lines[:1]) or [""])[0]
