@@ -49,9 +49,59 @@ def as_json(home: WatcherProcess, *args: str) -> Any:
 def test_projects(home: WatcherProcess) -> None:
     header, row = said(home, "projects").splitlines()
     assert header.split("  ")[0] == "last heard of"
-    assert row.split()[2:] == ["2", str(as_json(home, "projects")[0]["observations"]), PROJECT]
+    assert row.split()[2:] == ["2", str(as_json(home, "projects")[0]["observations"]), "tidytime", PROJECT]
     (project,) = as_json(home, "projects", "--limit", "1")
-    assert set(project) == {"project", "sessions", "observations", "last_activity_at"}
+    assert set(project) == {"project", "name", "sessions", "observations", "last_activity_at"}
+
+
+def test_a_project_that_is_named_is_shown_and_found_by_its_name(own: WatcherProcess) -> None:
+    assert "is shown as Tidy time now" in said(own, "projects", "rename", "TIDYTIME", "Tidy  time\n")
+    assert as_json(own, "projects")[0]["name"] == "Tidy time"
+    assert all(line.endswith("  Tidy time") for line in said(own, "sessions").splitlines()[1:])
+    assert said(own, "search", "duration").splitlines()[0].endswith("Tidy time")
+    assert "is shown as tidytime now" in said(own, "projects", "rename", "tidy time", "")
+
+
+def test_a_project_that_is_joined_with_another_is_one_with_it(own: WatcherProcess, tmp_path: Path) -> None:
+    moved = tmp_path / "notes"
+    moved.mkdir()
+    before = as_json(own, "projects")[0]
+    assert said(own, "projects", "merge", PROJECT, str(moved)) == f"{PROJECT} is a part of {moved} now\n"
+    (joined,) = as_json(own, "projects")
+    assert (joined["project"], joined["sessions"]) == (str(moved), before["sessions"])
+    # Whoever asks by the old folder is told the same.
+    for folder in (PROJECT, str(moved)):
+        assert "parse_duration" in said(own, "context", "--project", folder)
+        assert len(as_json(own, "sessions", "--project", folder)) == 2
+        assert as_json(own, "search", "duration", "--project", folder)
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (
+            ["merge", "nope", PROJECT],
+            "nothing is remembered of a project nope\nTry: claude-mem projects (it lists them)",
+        ),
+        (["merge", PROJECT, "/nowhere/at/all"], "nothing is remembered of a project /nowhere/at/all"),
+        (["merge", PROJECT, "tidytime"], "are one project already"),
+        (["merge", PROJECT], "merge takes two arguments\nTry: claude-mem projects merge OLD NEW"),
+        (["rename", PROJECT], "rename takes two arguments"),
+        (["delete", PROJECT], "there is no 'delete' of projects\nTry: claude-mem projects merge OLD NEW"),
+    ],
+)
+def test_what_cannot_be_meant_of_projects_changes_nothing(home: WatcherProcess, args: list[str], hint: str) -> None:
+    finished = home.run("projects", *args)
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert hint in finished.stderr
+    assert [one["project"] for one in as_json(home, "projects")] == [PROJECT]
+
+
+def test_two_projects_of_one_name_are_told_apart_by_their_folders(own: WatcherProcess) -> None:
+    execute(own, "UPDATE sdk_sessions SET project = '/other/tidytime' WHERE id = 1")
+    finished = own.run("projects", "rename", "tidytime", "x")
+    assert finished.returncode == 2
+    assert "more than one project is called tidytime" in finished.stderr
 
 
 def test_sessions(home: WatcherProcess) -> None:

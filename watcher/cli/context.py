@@ -49,8 +49,8 @@ def context(
     from watcher.service.events import now
 
     settings = settings_room.load()
-    where = folder(project)
     with lookup.opened(settings.database) as connection:
+        where = lookup.project_of(connection, folder(project))
         text = recalled.with_beside(connection, where, now=now())
         known = lookup.projects(connection)
         composed = compose(connection, where, settings.context) if explain else None

@@ -77,9 +77,8 @@ def search(
     moment = now()
     _check("--kind", kind or (), KINDS)
     _check("--order", [order], ORDERS)
-    where = folder(project) if project else None
     filters = Filters(
-        project=where,
+        project=folder(project) if project else None,
         kinds=kind or (),
         types=type_ or (),
         file=file,
@@ -99,14 +98,17 @@ def search(
         say("the search index is made anew")
         return
     with lookup.opened(settings.database) as connection:
+        if filters.project is not None:
+            filters = filters._replace(project=lookup.project_of(connection, filters.project))
         found = find(connection, words or (), filters, limit=limit, order=order, now=moment)
         there = types(connection) if filters.types and not found.rows else []
+        names = lookup.names(connection)
     if as_json:
         say_json(found.rows)
     elif found.rows:
-        _show(found.rows)
+        _show(found.rows, [lookup.name_of(row.project, names) for row in found.rows])
     else:
-        say(f"nothing found{f' in {where}' if where else ''}")
+        say(f"nothing found{f' in {filters.project}' if filters.project else ''}")
         unknown = sorted(set(filters.types) - set(there))
         if there and unknown:
             say(f"Try: --type {' or '.join(there)}; there is no {' or '.join(unknown)}")
@@ -144,9 +146,8 @@ def _rebuild(path: Path) -> None:
     database.close()
 
 
-def _show(found: Sequence[Found]) -> None:
-    """Print a row each, as wide as the terminal is; a pipe gets the titles whole."""
-    names = [row.project.replace("\\", "/").rsplit("/", 1)[-1] for row in found]
+def _show(found: Sequence[Found], names: Sequence[str]) -> None:
+    """Print a row each with its project's name, as wide as the terminal is; a pipe gets the titles whole."""
     ids = max(len(row.id) for row in found)
     width = min(_PROJECT, max(columns(on_one_line(name)) for name in names))
     left = max(_TITLE, shutil.get_terminal_size().columns - ids - width - _FIXED)

@@ -21,7 +21,7 @@ _HEADER = (
     Column("last heard of"),
     Column("status"),
     Column("#", is_number=True),
-    Column("title", gives_way=True),
+    Column("what it came to", gives_way=True),
     Column("project", most=_PROJECT),
 )
 
@@ -35,7 +35,7 @@ def sessions(
 ) -> None:
     """List the sessions, the one last heard of first, and how many observations (#) came of each.
 
-    Of a session without a title its first prompt is told. `claude-mem show` tells more of one.
+    Each is told in a line: its title, else what was asked first, and what came of it. `claude-mem show` tells more.
 
     Examples:
         claude-mem sessions
@@ -44,10 +44,12 @@ def sessions(
     """
     from watcher import settings as settings_room
     from watcher.memory import browse, lookup
+    from watcher.recall.line import session_line
 
-    where = folder(project) if project else None
     with lookup.opened(settings_room.load().database) as connection:
+        where = lookup.project_of(connection, folder(project)) if project else None
         found = browse.sessions(connection, where, limit=limit)
+        names = lookup.names(connection)
     if as_json:
         say_json(found)
         return
@@ -61,8 +63,8 @@ def sessions(
             local_time(one.last_activity_at),
             one.status,
             f"{one.observations:,}",
-            one.title,
-            one.project.replace("\\", "/").rsplit("/", 1)[-1],
+            session_line(one.title, [one.request], one.outcome),
+            lookup.name_of(one.project, names),
         )
         for one in found
     ]

@@ -147,7 +147,7 @@ def _of_prompt(what: Prompt, more: dict[str, Any]) -> tuple[str, _Fields]:
 def _of_session(what: Session, more: dict[str, Any]) -> tuple[str, _Fields]:
     turns = [f"{turn.id}  {local_time(turn.at)}  {turn.request}" for turn in more["turns"]]
     counts = f"{what.prompts} prompts, {what.tool_uses} tool uses, {what.observations} observations"
-    return f"{what.session_id}  session  {what.title}", [
+    return f"{what.session_id}  session  {what.title or what.request}", [
         ("project", what.project),
         ("status", f"{what.status}{f' ({what.end_reason})' if what.end_reason else ''}"),
         ("started", local_time(what.started_at)),

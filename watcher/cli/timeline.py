@@ -42,8 +42,8 @@ def timeline(
     from watcher.memory import browse, lookup, moments
 
     named = browse.ref(anchor[0]) if len(anchor) == 1 else None
-    where = folder(project) if project else None
     with lookup.opened(settings_room.load().database) as connection:
+        where = lookup.project_of(connection, folder(project)) if project else None
         what = named or _best(connection, anchor, where)
         position = moments.position(connection, what)
         if position is None:

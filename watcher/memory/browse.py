@@ -33,7 +33,9 @@ class Session(NamedTuple):
 
     session_id: str
     project: str
-    title: str  # or its first prompt's beginning, where it has none
+    title: str  # as Claude Code gave it; empty where it gave none
+    request: str  # its first prompt's beginning
+    outcome: str  # what was completed last, else learned; empty where nothing was
     status: str
     started_at: int  # epoch
     last_activity_at: int  # epoch
@@ -60,9 +62,12 @@ def ref(text: str) -> Ref | None:
 
 
 _SESSION = """
-SELECT session_id, project, coalesce(nullif(title, ''), (
+SELECT session_id, project, title, coalesce((
         SELECT substr(prompt_text, 1, 500) FROM user_prompts p
         WHERE p.session_id = s.session_id ORDER BY prompt_number LIMIT 1
+    ), ''), coalesce((
+        SELECT substr(coalesce(nullif(completed, ''), learned), 1, 500) FROM session_summaries y
+        WHERE y.session_id = s.session_id AND completed || learned != '' ORDER BY prompt_number DESC LIMIT 1
     ), ''), status, started_at_epoch, max(last_activity_at_epoch, started_at_epoch), coalesce(end_reason, ''),
     prompt_count, tool_use_count, observation_count, transcript_path
 FROM sdk_sessions s

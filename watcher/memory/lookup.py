@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -100,6 +100,16 @@ def project_of(connection: sqlite3.Connection, folder: str) -> str:
     """Return the project that a folder belongs to, as far as is known; else the folder itself."""
     row = connection.execute(_PROJECT, {"folder": folder}).fetchone()
     return str(row[0]) if row else folder
+
+
+def names(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the names that users gave to projects, by project."""
+    return dict(connection.execute("SELECT project, name FROM project_names"))
+
+
+def name_of(project: str, given: Mapping[str, str]) -> str:
+    """Return what a project is shown as: the name that was `given` to it, else the last part of its folder's path."""
+    return given.get(project) or project.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] or project
 
 
 def context(connection: sqlite3.Connection, project: str) -> str:

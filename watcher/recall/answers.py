@@ -153,7 +153,7 @@ def _get_session(connection: sqlite3.Connection, _scope: Scope, given: Arguments
     titles = details.titles(connection, [one for summary in turns for one in summary.observations])
     head = (
         f"Session {session.session_id} ({session.status}) in {session.project}, {moment(session.started_at)} to "
-        f"{moment(session.last_activity_at)}: {line(session.title)}\n"
+        f"{moment(session.last_activity_at)}: {line(session.title or session.request)}\n"
         f"{session.prompts} prompts, {session.observations} observations. Details: get_observations(ids).\n"
     )
     text, told = bounded(head, (f"{turn(summary, titles)}\n" for summary in turns[:_TURNS]))

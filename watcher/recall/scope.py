@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from watcher.errors import UsageError
-from watcher.memory import browse
+from watcher.memory import browse, lookup
 from watcher.recall.tools import ALL
 
 _LOOKED_THROUGH = 10_000  # projects, for one of a name
@@ -26,12 +26,13 @@ class Scope:
             UsageError: none is meant, or more than one.
         """
         if given is None:
-            return self._own
+            return lookup.project_of(self._connection, self._own)
         if given == ALL:
             return None
         known = self._known()
-        named = [folder for folder in known if folder == given] or [
-            folder for folder in known if _name(folder).casefold() == _name(given).casefold() == given.casefold()
+        names = lookup.names(self._connection)
+        named = [one for one in (given, lookup.project_of(self._connection, given)) if one in known][:1] or [
+            one for one in known if lookup.name_of(one, names).casefold() == given.casefold()
         ]
         if len(named) == 1:
             return named[0]
@@ -53,10 +54,6 @@ class Scope:
 
     def _known(self) -> list[str]:
         return [one.project for one in browse.projects(self._connection, limit=_LOOKED_THROUGH)]
-
-
-def _name(folder: str) -> str:
-    return folder.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
 
 
 def _listed(folders: list[str]) -> str:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from watcher.memory import projects
 from watcher.memory.database import Database
+from watcher.recall.rendering import bring_up_to_date
 from watcher.service import repository
 from watcher.service.events import Clock, now
+from watcher.settings import ContextSettings
 
 KEPT = 86_400_000  # milliseconds until a folder is looked at again: it may have become another repository's
 
@@ -54,6 +56,13 @@ class Projects:
                 with self._database.write() as connection:
                     projects.rename(connection, folder, project)
         return found
+
+
+def join(database: Database, old: str, new: str, settings: ContextSettings) -> None:
+    """Make a project a part of another, which need not be there yet, and bring up to date what sessions read there."""
+    with database.write() as connection:
+        projects.rename(connection, old, new)
+        bring_up_to_date(connection, new, settings, now=now())
 
 
 def _is_there(project: str, known_by: set[str]) -> bool:
