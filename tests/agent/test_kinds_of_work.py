@@ -2,7 +2,7 @@
 
 To make a golden file anew, and then to read it as the developer of the next session would:
 
-    GOLDEN=write .venv/bin/python -m pytest tests/agent/test_kinds_of_work.py
+    GOLDEN=new .venv/bin/python -m pytest tests/agent/test_kinds_of_work.py
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _observations(path: Path) -> Iterator[str]:
 def test_a_recorded_session_is_remembered_as_judged(settings: Settings, case: str) -> None:
     text = remembered(settings, case)
     path = GOLDEN / f"{case}.txt"
-    if os.environ.get("GOLDEN") == "write":
+    if os.environ.get("GOLDEN") == "new":
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")

@@ -44,16 +44,17 @@ WITH recent AS (
 ),
 left_out AS (SELECT value FROM json_each(:but)),
 told AS (
-    SELECT
+    SELECT session_id,
         (SELECT id {_OF_ONE} ORDER BY source = '{SummarySource.BRIEF}', prompt_number LIMIT 1) AS first,
         (SELECT id {_OF_ONE}
          ORDER BY source = '{SummarySource.BRIEF}', completed = '' AND learned = '', prompt_number DESC LIMIT 1) AS last
     FROM recent
 )
-SELECT first.request, coalesce(nullif(last.completed, ''), nullif(last.learned, ''), last.investigated),
+SELECT title, first.request, coalesce(nullif(last.completed, ''), nullif(last.learned, ''), last.investigated),
     last.created_at_epoch, first.source = '{SummarySource.BRIEF}'
 FROM told JOIN session_summaries first ON first.id = told.first JOIN session_summaries last ON last.id = told.last
-ORDER BY 4, 3 DESC LIMIT :limit
+JOIN sdk_sessions s ON s.session_id = told.session_id
+ORDER BY 5, 4 DESC LIMIT :limit
 """  # noqa: S608
 # The SessionStart hook asks the same, with the standard library of whatever Python there is; a test holds the two
 # together. JSON keeps the request on one line, whatever was typed; a tag in it must not end the one around it.
@@ -116,6 +117,7 @@ class Observation(NamedTuple):
 class Session(NamedTuple):
     """What a session came to."""
 
+    title: str  # as Claude Code gave it; empty where it gave none
     request: str  # the first
     came_to: str  # what was completed last
     at: int  # epoch of that
@@ -150,7 +152,7 @@ def sessions(connection: sqlite3.Connection, project: str, limit: int, *, but: S
     What some summaries (ids) say is left out, and with it a session that has no others.
     """
     rows = connection.execute(_SESSIONS, {"project": project, "limit": limit, "but": json.dumps(but)})
-    return [Session(request, came_to, at) for request, came_to, at, _ in rows]
+    return [Session(*row) for *row, _ in rows]
 
 
 def with_beside(connection: sqlite3.Connection, project: str, *, now: int, session_id: str = "") -> str:

@@ -15,6 +15,7 @@ from itertools import islice
 from watcher.memory import recalled
 from watcher.memory.recalled import Observation, Session, Summary
 from watcher.memory.states import SummarySource
+from watcher.recall.line import session_line
 from watcher.recall.lines import cut, file_names, when
 from watcher.recall.parts import Filled, Part, share_out
 from watcher.recall.threads import Thread, open_threads
@@ -45,6 +46,7 @@ _BRIEF = 3
 _THREADS = 10
 _DECISIONS = 20
 _SESSIONS = 15
+_SESSION_LENGTH = 260  # characters, and UTF-16 units, of a session's line
 
 _FIELDS = ("next_steps", "request", "completed", "learned", "notes", "investigated")
 _FIELD_LENGTHS = (
@@ -154,7 +156,7 @@ def _sessions(sessions: Iterable[Session]) -> Iterator[str]:
     """Yield a line a session, the newest first; one that was asked the same and came to the same is told once."""
     told = set()
     for one in sorted(sessions, key=lambda session: -session.at):
-        line = _told(one.request, one.came_to, 120)
+        line = cut(session_line(one.title, [one.request], one.came_to, most=_SESSION_LENGTH), _SESSION_LENGTH)
         if line not in told:
             told.add(line)
             yield f"- {when(one.at)} {line}"
