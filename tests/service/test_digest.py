@@ -274,3 +274,16 @@ def test_turns_are_digested_in_order(recorder: Recorder, agent: ScriptedAgent) -
         (2, "Saw tool-2-0"),
         (3, "Saw tool-3-0"),
     ]
+
+
+def test_without_a_model_a_long_turn_is_summarised_whole(settings: Settings, database: Database) -> None:
+    recorder = Recorder(replace(settings, agent=replace(settings.agent, batch_size=5)), database)
+    edit = lines.tool_use(10, "first", "Edit", file_path="/home/dev/api/first.py", old_string="a", new_string="b")
+    recorder.write(lines.prompt(0, "Change it"), edit, lines.tool_result(20, "first"))
+    recorder.write(lines.turn(1000, 2, tools=12).split(b"\n", 1)[1])
+    take_in(recorder)
+    while recorder.digest.ask_agent(SESSION) is Outcome.DONE:
+        pass
+    ((completed, source),) = recorder.rows("SELECT completed, source FROM session_summaries")
+    assert source == "agent"
+    assert "first.py" in completed

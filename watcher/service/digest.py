@@ -81,7 +81,8 @@ class Digest:
         self._provisional = ExtractiveAgent()
         self._is_free = agent.name == ExtractiveAgent.name  # then there is nothing to save
         self._batches = Batches(
-            size=settings.agent.batch_size,
+            # What costs nothing is shown a turn whole: it can tell no more of it than it is shown.
+            size=turns.TURN_LIMIT if self._is_free else settings.agent.batch_size,
             quiet=0.0 if self._is_free else settings.agent.quiet,
             max_attempts=settings.agent.max_attempts,
             clock=clock,
