@@ -140,7 +140,8 @@ def test_when_it_is_ended_nothing_is_left(tmp_path: Path, number: signal.Signals
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     ) as process:
-        wait_until(lambda: children_at_work(process.pid))
+        # Once it holds its lock, whoever started the watcher knows of it, too.
+        wait_until(lambda: children_at_work(process.pid) and list(tmp_path.rglob("watcher.lock")))
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
     assert process.returncode != 0, said
