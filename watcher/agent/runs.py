@@ -121,7 +121,10 @@ _TROUBLE = re.compile(
     r"|undefined|unresolved|refused|timed out|segmentation|aborted)\b"
 )
 _NO_TROUBLE = re.compile(r"(?i)\b(0|no) (errors?|failed|failures?)\b")
-_SAYS_NOTHING = re.compile(r"Exit code \d+$|[=\-_~^.\s]+$|\((?:Bash|Shell|Command) completed with no output\)$")
+# The last is what Claude Code puts around the beginning of an output that it keeps in a file of its own.
+_SAYS_NOTHING = re.compile(
+    r"Exit code \d+$|[=\-_~^.\s]+$|\((?:Bash|Shell|Command) completed with no output\)$|</?persisted-output>$"
+)
 
 
 def read(output: str) -> Run | None:
