@@ -160,5 +160,5 @@ def test_a_linter_counts_what_it_found_whatever_the_exit_code_says(output: str, 
 
 def test_what_claude_code_puts_around_a_long_output_is_no_word_of_it() -> None:
     """Recorded of 2.1.330: of an output of 30 kB it gives the first two, and the name of a file that has the rest."""
-    output = "<persisted-output>\nOutput too large (40KB).\n\nPreview (first 2KB):\n1 minutes are 60\n...\n</persisted-output>"
-    assert runs.last_words(output, failed=False) == "1 minutes are 60"
+    output = "Output too large (40KB).\n\nPreview (first 2KB):\n1 minutes are 60\n...\n"
+    assert runs.last_words(f"<persisted-output>\n{output}</persisted-output>", failed=False) == "1 minutes are 60"
