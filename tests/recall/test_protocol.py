@@ -96,3 +96,20 @@ def test_what_the_protocol_does_not_have_is_refused_and_the_next_is_answered(
     refused, pong = said(message, request("ping", number=2))
     assert (refused["error"]["code"], refused["id"]) == (code, number)
     assert pong["result"] == {}
+
+
+def test_a_defect_is_told_and_the_next_is_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    def answer(name: str, _arguments: Mapping[str, object]) -> str:
+        return {"search": "found"}[name]
+
+    outgoing = io.BytesIO()
+    calls = [
+        {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": name}}
+        for number, name in enumerate(("timeline", "search"))
+    ]
+    serve(answer, io.BytesIO("\n".join(map(json.dumps, calls)).encode()), outgoing)
+    failed, answered = map(json.loads, outgoing.getvalue().splitlines())
+    assert failed["error"]["code"] == -32603
+    assert "KeyError" in failed["error"]["message"]
+    assert "KeyError" in capsys.readouterr().err
+    assert answered["result"]["content"][0]["text"] == "found"

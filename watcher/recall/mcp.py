@@ -13,6 +13,7 @@ is never taken in again as news.
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
@@ -33,7 +34,8 @@ VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")  # of the pr
 Answer = Callable[[str, Mapping[str, object]], str]  # what a tool of that name answers to these arguments
 Message = dict[str, Any]
 
-_NO_JSON, _NO_REQUEST, _NO_METHOD, _NO_PARAMS = -32700, -32600, -32601, -32602  # as JSON-RPC numbers its errors
+# As JSON-RPC numbers its errors.
+_NO_JSON, _NO_REQUEST, _NO_METHOD, _NO_PARAMS, _DEFECT = -32700, -32600, -32601, -32602, -32603
 
 
 class _RefusedError(Exception):
@@ -63,6 +65,10 @@ def _reply(answer: Answer, line: bytes) -> Message | None:
         result = _result(answer, message["method"], message.get("params") or {})
     except _RefusedError as refused:
         return {"jsonrpc": "2.0", "id": number, "error": {"code": refused.code, "message": str(refused)}}
+    except Exception as error:  # noqa: BLE001 - one call that nobody foresaw must not take the tools away
+        traceback.print_exc()  # Claude Code keeps what a server says there
+        said = f"defect of claude-mem: {error!r}; the others of its tools, and other words, may do"
+        return {"jsonrpc": "2.0", "id": number, "error": {"code": _DEFECT, "message": said}}
     return {"jsonrpc": "2.0", "id": number, "result": result}
 
 
