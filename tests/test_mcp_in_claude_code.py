@@ -53,7 +53,7 @@ def world(tmp_path: Path) -> Iterator[Asking]:
     model = Model(tmp_path / "project")
     with MessagesAPI(model) as api, Asking(tmp_path, api, model) as made:
         made.say(WORK)
-        made.wait_for_rows("SELECT title FROM observations", [("test.txt: written, 2 lines",)])
+        made.wait_for_rows("SELECT title FROM observations", [("test.txt: new (1 line)",)])
         yield made
 
 
@@ -80,7 +80,7 @@ def test_claude_finds_what_an_earlier_session_did(world: Asking) -> None:
     assert text.startswith(f"In {world.project}. ")
     (row,) = text.splitlines()[1:]
     assert row.startswith("#1 ")
-    assert row.endswith("feature: test.txt: written, 2 lines")
+    assert row.endswith("feature: test.txt: new (1 line)")
     first = next(request for request in world.api.requests_of(Kind.MAIN) if is_about(request, RECALL))
     assert is_about(first, "Three steps, the cheap one first")
     assert is_about(first, SEARCH)  # by name: its schema is loaded when it is wanted

@@ -28,7 +28,7 @@ KEPT = """
 SELECT (SELECT count(*) FROM sdk_sessions WHERE status = 'completed'), (SELECT count(*) FROM user_prompts),
     (SELECT count(*) FROM observations), (SELECT count(*) FROM tool_uses WHERE status = 'observed')
 """
-WHOLE = [(SESSIONS, 2 * SESSIONS, 2 * SESSIONS, 4 * SESSIONS)]
+WHOLE = [(SESSIONS, 2 * SESSIONS, SESSIONS, 4 * SESSIONS)]  # the two turns of a session make the same change
 
 
 @pytest.fixture

@@ -72,8 +72,8 @@ def test_what_is_told_of_a_session(memory: Database) -> None:
         resumed = browse.session(connection, "aa1")
         (other,) = browse.sessions(connection, "/web", limit=1)
     at = days_ago(30), days_ago(0)
-    assert resumed == Session("aa1", "/api", "Resumed", "failed", *at, "", 0, 0, 1, "")
-    assert other.title == "Go"  # its first prompt
+    assert resumed == Session("aa1", "/api", "Resumed", "Go", "", "failed", *at, "", 0, 0, 1, "")
+    assert (other.title, other.request) == ("", "Go")
 
 
 def test_a_session_by_the_beginning_of_its_id(memory: Database) -> None:

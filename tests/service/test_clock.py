@@ -267,9 +267,9 @@ def test_a_stop_after_the_clock_was_set_back_ends_its_turn(timed: Timed, jump: i
     timed.flag(FlagKind.FINALIZE, timed.at() + 2, last_assistant_message="Done at last.")
     timed.wait(0.01)
     assert timed.life.handle_flags() == 0
-    ((request, completed),) = timed.rows("SELECT request, completed FROM session_summaries WHERE prompt_number = 2")
+    ((request, learned),) = timed.rows("SELECT request, learned FROM session_summaries WHERE prompt_number = 2")
     assert request == "Go"
-    assert "Done at last." in completed
+    assert "Done at last." in learned
     assert timed.rows("SELECT count(*) FROM user_prompts WHERE ended_at_epoch IS NULL") == [(0,)]
 
 
@@ -292,8 +292,8 @@ def test_the_transcripts_own_turn_end_counts_after_the_clock_was_set_back(timed:
     timed.write(lines.words(timed.at(), "Done at last."), lines.turn_end(timed.at()))
     timed.life.follow(timed.transcript)
     timed.life.finalize(SESSION)
-    ((completed,),) = timed.rows("SELECT completed FROM session_summaries")
-    assert "Done at last." in completed
+    ((text,),) = timed.rows("SELECT summary_text FROM session_summaries")
+    assert "Done at last." in text
 
 
 def test_what_an_old_file_says_again_ends_no_later_turn(timed: Timed) -> None:

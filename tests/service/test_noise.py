@@ -165,8 +165,8 @@ def test_ten_reads_of_a_file_are_one_thing(recorder: Recorder) -> None:
         recorder.digest.summarise(connection, lines.SESSION, is_ending=True)
     recorder.digest.ask_agent(lines.SESSION)
     ((facts, files, uses),) = recorder.rows("SELECT facts, files_read, tool_use_ids FROM observations")
-    assert json.loads(facts) == ["read a.py"]
+    assert json.loads(facts) == ["read a.py (10 times)"]
     assert json.loads(files) == ["/home/dev/api/a.py"]
-    assert recorder.rows("SELECT investigated FROM session_summaries") == [("read a.py.",)]
+    assert recorder.rows("SELECT investigated FROM session_summaries") == [("Read a.py (10 times).",)]
     assert recorder.rows("SELECT DISTINCT status FROM tool_uses") == [("observed",)]
     assert uses

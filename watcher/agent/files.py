@@ -82,7 +82,8 @@ class Edit:
 
     def _size(self) -> str:
         if self.creates:
-            return "" if _CUT.search(self.new) else f"({self.new.rstrip().count(chr(10)) + 1} lines)"
+            count = self.new.rstrip().count("\n") + 1
+            return "" if _CUT.search(self.new) else f"({count} line{'' if count == 1 else 's'})"
         return _counted(self.lines()) if self.old else ""
 
 
@@ -109,7 +110,10 @@ class Change:
             said = self.edits[0].words()
         else:
             said = " ".join(filter(None, (self._names() or self.edits[0]._what(), self._size()))) or "edited"
-        return f"new: {said.removeprefix('added ')}" if self.is_new else said
+        if not self.is_new:
+            return said
+        about = said.removeprefix("added ").removeprefix("edited")
+        return f"new{'' if about.startswith('(') else ':'} {about}" if about else "new"
 
     def _names(self) -> str:
         merged: dict[str, list[str]] = {"renamed": [], "added": [], "removed": [], "changed": []}
