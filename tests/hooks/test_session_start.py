@@ -147,7 +147,7 @@ def test_does_not_wait_where_nobody_lowers_flags(patient: World) -> None:
 def test_waits_for_the_watcher_it_started(patient: World) -> None:
     patient.put_context("Old.")
     patient.raise_flag()
-    lowers = "UPDATE flags SET lowered_at_epoch = 1; UPDATE contexts SET text = 'New.'"
+    lowers = "BEGIN; UPDATE flags SET lowered_at_epoch = 1; UPDATE contexts SET text = 'New.'; COMMIT"
     code = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])"
     script = f"sleep 0.3; {patient.python} -c '{code}' '{patient.database}' \"{lowers}\""
     patient.name_launcher(patient.install_launcher(patient.user_home / "python", script))
