@@ -33,6 +33,7 @@ class Figure:
     values: tuple[float, ...]
     target: float | None  # at most this; None: for information
     unit: str = "times"
+    is_least: bool = False  # the target is the least that it may be
 
     @property
     def median(self) -> float:
@@ -42,13 +43,15 @@ class Figure:
     @property
     def is_met(self) -> bool:
         """Say whether it is within its target; what is not there is not."""
-        return bool(self.values) and (self.target is None or self.median <= self.target)
+        if not self.values or self.target is None:
+            return bool(self.values)
+        return self.median >= self.target if self.is_least else self.median <= self.target
 
     def row(self) -> str:
         """Return it as a row of a Markdown table."""
-        figure = f"{number(self.median)} {self.unit}" if self.values else "not there"
+        figure = f"{number(self.median)} {self.unit}".rstrip() if self.values else "not there"
         spread = f"{number(min(self.values))} to {number(max(self.values))}" if len(self.values) > 1 else ""
-        target = "" if self.target is None else f"≤ {self.target:g}"
+        target = "" if self.target is None else f"{'≥' if self.is_least else '≤'} {self.target:g}"
         met = "" if self.target is None else "yes" if self.is_met else "**no**"
         return f"| {self.name} | {self.baseline} | {figure} | {spread} | {target} | {met} |"
 

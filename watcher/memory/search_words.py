@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from watcher.memory.identifiers import parts
 from watcher.memory.search_filters import clean
 
 WORDS = 32  # looked for at most
@@ -23,6 +24,11 @@ class Term(NamedTuple):
         """It as FTS5 is to look for it: a string in which nothing has a meaning of its own."""
         return _quoted(self.text, is_prefix=self.is_prefix)
 
+    @property
+    def query_apart(self) -> str:
+        """It taken apart, as `search_index` has the parts of identifiers too."""
+        return _quoted(parts(self.text) or self.text, is_prefix=self.is_prefix)
+
 
 def terms(text: str) -> list[Term]:
     """Return what is to be looked for: words, "words side by side", and beginnings*.
@@ -36,8 +42,10 @@ def terms(text: str) -> list[Term]:
 
 
 def all_of(wanted: list[Term]) -> str:
-    """Return the query for rows in which all of it stands."""
-    return " ".join(term.query for term in wanted)
+    """Return the query for rows in which all of it stands: identifiers whole, or taken apart."""
+    whole = " ".join(term.query for term in wanted)
+    apart = " ".join(term.query_apart for term in wanted)
+    return f"({whole}) OR ({apart})" if apart != whole else whole
 
 
 def _term(phrase: str, star: str, word: str) -> Term:
