@@ -130,6 +130,14 @@ def test_what_cannot_be_meant_is_said_with_a_hint(home: WatcherProcess, args: li
     assert hint in finished.stderr
 
 
+def test_where_no_row_has_all_of_the_words_it_is_said(home: WatcherProcess) -> None:
+    finished = home.run("search", "duration", "nonesuch")
+    assert finished.stderr == "no row has all of the words; these have some:\n"
+    assert finished.stdout == home.run("search", "duration").stdout
+    assert finished.returncode == 0
+    assert home.run("search", "duration").stderr == ""
+
+
 def test_what_may_find_more_is_said(home: WatcherProcess) -> None:
     assert home.run("search", "--type", "bug").stdout == (
         "nothing found\nTry: --type bugfix or change or discovery; there is no bug\n"
@@ -141,7 +149,7 @@ def test_what_may_find_more_is_said(home: WatcherProcess) -> None:
 
 
 def test_nothing_found_is_said_with_a_hint(home: WatcherProcess) -> None:
-    finished = home.run("search", "no", "such", "words")
+    finished = home.run("search", "nonesuch", "anywhere")
     assert finished.returncode == 0
     assert finished.stdout == "nothing found\nTry: fewer words, or only how they begin\n"
     assert finished.stderr == ""

@@ -58,11 +58,16 @@ def search(
 ) -> None:
     """Find observations (#1), summaries (S1) and prompts (P1) in which all the words stand.
 
-    The best come first: those with the words in their title, and of two alike the newer one. Of the last word three
-    letters are enough. Case and accents do not matter. Without words, the newest come first.
+    The best come first: those with the words in their title, and of two alike the newer one. Where no row has all of
+    the words, those that have some are shown, and it is said. Without words, the newest come first.
+
+    A word also stands for those that begin like it, from four letters on, or three of the last word; for fewer, type
+    po*. "In quotation marks", words stand side by side and as they are. Case and accents do not matter. getUserName
+    is found by its parts, too: user name.
 
     Examples:
         claude-mem search connection pool
+        claude-mem search '"connection pool"' TS2345
         claude-mem search retry --project . --since 2w
         claude-mem search --file pool.py --type bugfix --type decision
         claude-mem search migrat --json | jq -r '.[].title'
@@ -103,6 +108,8 @@ def search(
         found = find(connection, words or (), filters, limit=limit, order=order, now=moment)
         there = types(connection) if filters.types and not found.rows else []
         names = lookup.names(connection)
+    if found.is_partial:  # beside the rows, which a pipe may read
+        typer.echo("no row has all of the words; these have some:", err=True)
     if as_json:
         say_json(found.rows)
     elif found.rows:

@@ -7,8 +7,11 @@ equals, and near equals, the new go before the old.
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from math import log
 from typing import NamedTuple
 
 from watcher.memory import search_filters, search_index, search_words
@@ -18,6 +21,7 @@ from watcher.memory.search_filters import Kind
 
 RANKED = 1000  # of a kind: the newest that match
 BEST = 200  # of a kind: those whose age is looked at
+HAVING = 5000  # of a kind: the newest with one of the words, where none has all
 NEW = 0.5  # by so much does what is new count more than what is very old
 AGES = 30 * 86_400_000  # milliseconds after which half of that is left
 
@@ -56,6 +60,11 @@ WITH best (number, score) AS (
 SELECT {shown}, score FROM best JOIN ({rows}) AS row ON row.id = best.number
 """
 _WITHIN = "AND +rowid - :first IN (SELECT row.id FROM ({rows}) AS row WHERE {conditions})"
+_AMONG = "AND +rowid IN (SELECT value FROM json_each(:among))"
+_HAVING = """
+SELECT rowid FROM search_index WHERE search_index MATCH :query AND rowid BETWEEN :first AND :last {within}
+ORDER BY rowid DESC LIMIT :most
+"""
 # The words first, then the rows that they lead to: the index cannot be asked about one row after the other.
 _MATCHING = """
 SELECT {shown} FROM search_index CROSS JOIN ({rows}) AS row ON row.id = search_index.rowid - :first
@@ -82,11 +91,17 @@ def search(
     """
     wanted = search_words.terms(text if isinstance(text, str) else " ".join(text))
     most = limit + offset
+    query = search_words.all_of(wanted)
     if wanted and order == "relevance":
-        rows = _best(connection, search_words.all_of(wanted), filters, most, now)
+        rows = _best(connection, query, filters, most, now)
     else:
-        rows = _by_time(connection, search_words.all_of(wanted), filters, most, is_oldest_first=order == "oldest")
-    return Results(rows[offset:most])
+        rows = _by_time(connection, query, filters, most, is_oldest_first=order == "oldest")
+    if rows or len(wanted) < 2:
+        return Results(rows[offset:most])
+    rows = _with_some(connection, search_words.any_of(wanted), filters, most, now)
+    if order != "relevance":
+        rows.sort(key=lambda row: row.at, reverse=order == "newest")
+    return Results(rows[offset:most], is_partial=bool(rows))
 
 
 def types(connection: sqlite3.Connection) -> list[str]:
@@ -94,17 +109,50 @@ def types(connection: sqlite3.Connection) -> list[str]:
     return [type_ for (type_,) in connection.execute("SELECT DISTINCT type FROM observations ORDER BY type")]
 
 
-def _best(connection: sqlite3.Connection, words: str, filters: Filters, most: int, now: int) -> list[Found]:
+def _best(
+    connection: sqlite3.Connection,
+    words: str,
+    filters: Filters,
+    most: int,
+    now: int,
+    among: Mapping[str, Sequence[int]] | None = None,
+) -> list[Found]:
+    """Return the best rows, `among` some numbers of the index for each kind where these are given."""
     conditions = search_filters.conditions(filters)
     sizes = {"ranked": max(most, RANKED), "best": max(most, BEST)}
     found: list[tuple[float, int, Found]] = []
     for kind in search_filters.kinds(filters):
-        within = _WITHIN.format(rows=kind.rows, conditions=conditions) if conditions else ""
+        values = _values(kind, filters, words) | sizes
+        if among is not None:
+            within, values["among"] = _AMONG, json.dumps(among[kind.name])
+        else:
+            within = _WITHIN.format(rows=kind.rows, conditions=conditions) if conditions else ""
         statement = _BEST.format(within=within, rows=kind.rows, shown=_SHOWN)
-        for *shown, score in connection.execute(statement, _values(kind, filters, words) | sizes):
+        for *shown, score in connection.execute(statement, values):
             row = _found(kind, shown)
             found.append((score * _freshness(now - row.at), -row.at, row))
     return [row for _, _, row in sorted(found)[:most]]
+
+
+def _with_some(
+    connection: sqlite3.Connection, queries: Sequence[str], filters: Filters, most: int, now: int
+) -> list[Found]:
+    """Return the best rows with some of the words: of those that have most of them, or the rarest.
+
+    All that have any would be too many to rank, and the newest of them not the best.
+    """
+    conditions = search_filters.conditions(filters)
+    among: dict[str, list[int]] = {}
+    for kind in search_filters.kinds(filters):
+        within = _WITHIN.format(rows=kind.rows, conditions=conditions) if conditions else ""
+        weights: dict[int, float] = defaultdict(float)
+        for query in queries:
+            values = _values(kind, filters, query) | {"most": HAVING}
+            numbers = [number for (number,) in connection.execute(_HAVING.format(within=within), values)]
+            for number in numbers:
+                weights[number] += 1 + log(HAVING / len(numbers))
+        among[kind.name] = sorted(weights, key=lambda number: (-weights[number], -number))[:BEST]
+    return _best(connection, " OR ".join(f"({query})" for query in queries), filters, most, now, among)
 
 
 def _by_time(
