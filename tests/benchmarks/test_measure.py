@@ -27,6 +27,8 @@ ROOT = Path(__file__).parents[2]
         (Figure("a", "b", (3.0, 1.0, 2.0), 1.9), "| a | b | 2 times | 1 to 3 | ≤ 1.9 | **no** |"),
         (Figure("a", "b", (0.456,), None, "ms"), "| a | b | 0.46 ms |  |  |  |"),
         (Figure("a", "b", (0.0,), 0, "processes"), "| a | b | 0 processes |  | ≤ 0 | yes |"),
+        (Figure("a", "b", (0.9,), 0.8, "", is_least=True), "| a | b | 0.90 |  | ≥ 0.8 | yes |"),
+        (Figure("a", "b", (0.7,), 0.8, "", is_least=True), "| a | b | 0.70 |  | ≥ 0.8 | **no** |"),
         (Figure("a", "", (), 8), "| a |  | not there |  | ≤ 8 | **no** |"),
     ],
 )

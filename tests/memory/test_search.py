@@ -193,6 +193,7 @@ ANY_TEXT = st.one_of(
         " ".join
     ),
 )
+TIMES = st.integers(-1, 1).map(lambda more: NOW - 20 * DAY + more)  # when something was done, or a moment beside it
 ANY_FILTERS = st.builds(
     Filters,
     project=st.none() | st.sampled_from(["/api", "/web"]) | ANY_TEXT,
@@ -200,8 +201,8 @@ ANY_FILTERS = st.builds(
     types=st.lists(st.sampled_from(["change", "bugfix"]) | ANY_TEXT, max_size=2),
     file=st.none() | st.sampled_from(["pool.py", "a/b"]) | ANY_TEXT,
     concept=st.none() | st.just("gotcha") | ANY_TEXT,
-    since=st.none() | st.integers(),
-    until=st.none() | st.integers(),
+    since=st.none() | st.integers() | TIMES,
+    until=st.none() | st.integers() | TIMES,
     session=st.none() | st.just("s") | ANY_TEXT,
 )
 MOST, OF = st.integers(0, 5), st.sampled_from(search.ORDERS)

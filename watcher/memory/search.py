@@ -7,7 +7,6 @@ equals, and near equals, the new go before the old.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -115,16 +114,16 @@ def _best(
     filters: Filters,
     most: int,
     now: int,
-    among: Mapping[str, Sequence[int]] | None = None,
+    among: Mapping[str, str] | None = None,
 ) -> list[Found]:
-    """Return the best rows, `among` some numbers of the index for each kind where these are given."""
+    """Return the best rows, of all or `among` those whose numbers in the index are given: a JSON list for each kind."""
     conditions = search_filters.conditions(filters)
     sizes = {"ranked": max(most, RANKED), "best": max(most, BEST)}
     found: list[tuple[float, int, Found]] = []
     for kind in search_filters.kinds(filters):
         values = _values(kind, filters, words) | sizes
         if among is not None:
-            within, values["among"] = _AMONG, json.dumps(among[kind.name])
+            within, values["among"] = _AMONG, among[kind.name]
         else:
             within = _WITHIN.format(rows=kind.rows, conditions=conditions) if conditions else ""
         statement = _BEST.format(within=within, rows=kind.rows, shown=_SHOWN)
@@ -142,7 +141,7 @@ def _with_some(
     All that have any would be too many to rank, and the newest of them not the best.
     """
     conditions = search_filters.conditions(filters)
-    among: dict[str, list[int]] = {}
+    among: dict[str, str] = {}
     for kind in search_filters.kinds(filters):
         within = _WITHIN.format(rows=kind.rows, conditions=conditions) if conditions else ""
         weights: dict[int, float] = defaultdict(float)
@@ -151,7 +150,8 @@ def _with_some(
             numbers = [number for (number,) in connection.execute(_HAVING.format(within=within), values)]
             for number in numbers:
                 weights[number] += 1 + log(HAVING / len(numbers))
-        among[kind.name] = sorted(weights, key=lambda number: (-weights[number], -number))[:BEST]
+        best = sorted(weights, key=lambda number: (-weights[number], -number))[:BEST]
+        among[kind.name] = str(best)  # numbers alone, which JSON has as Python does
     return _best(connection, " OR ".join(f"({query})" for query in queries), filters, most, now, among)
 
 
