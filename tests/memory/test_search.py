@@ -89,6 +89,8 @@ FILTERS = {
     "types are of observations": ({"types": ["bugfix"], "kinds": ["summary"]}, set()),
     "since": ({"since": NOW - 20 * DAY, "kinds": ["observation"]}, {"#2", "#3"}),
     "until": ({"until": NOW - 20 * DAY, "kinds": ["observation"]}, {"#1", "#2"}),
+    "a moment too late": ({"since": NOW - 20 * DAY + 1, "kinds": ["observation"]}, {"#3"}),
+    "a moment too early": ({"until": NOW - 20 * DAY - 1, "kinds": ["observation"]}, {"#1"}),
     "between": ({"since": NOW - 20 * DAY, "until": NOW - 20 * DAY}, {"#2", "S2", "P2"}),
     "never": ({"since": 1 << 80}, set()),
     "session": ({"session": "s3"}, {"#3", "S3", "P3"}),
