@@ -159,8 +159,13 @@ class Watch:
 
     def _tell_hooks(self) -> None:
         """Write down the one setting that a hook goes by: it cannot read the others in its time."""
-        system.make_private_file(self._settings.at_prompt)
-        self._settings.at_prompt.write_text(f"{self._settings.context.at_prompt}\n", encoding="ascii")
+        path = self._settings.at_prompt
+        try:
+            system.make_private_file(path)
+            path.write_text(f"{self._settings.context.at_prompt}\n", encoding="ascii")
+        except OSError as error:  # the disk is full: no reason not to watch
+            said = f"cannot write {path} ({error.strerror}): until the next start, prompts bring nothing up"
+            self._listener(Event(EventKind.TROUBLE, said))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
