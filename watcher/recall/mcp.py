@@ -13,7 +13,6 @@ is never taken in again as news.
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
@@ -66,6 +65,8 @@ def _reply(answer: Answer, line: bytes) -> Message | None:
     except _RefusedError as refused:
         return {"jsonrpc": "2.0", "id": number, "error": {"code": refused.code, "message": str(refused)}}
     except Exception as error:  # noqa: BLE001 - one call that nobody foresaw must not take the tools away
+        import traceback  # slow to import
+
         traceback.print_exc()  # Claude Code keeps what a server says there
         said = f"defect of claude-mem: {error!r}; the others of its tools, and other words, may do"
         return {"jsonrpc": "2.0", "id": number, "error": {"code": _DEFECT, "message": said}}

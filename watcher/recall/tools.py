@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from watcher.errors import UsageError
 from watcher.memory.search_filters import clean
@@ -28,8 +27,7 @@ DETAILED = 50  # ids at most
 DEPTH = 100  # of a timeline, at most
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One argument of a tool."""
 
     name: str
@@ -76,8 +74,7 @@ class Parameter:
         return epoch(text, is_end=self.kind == "end") if self.kind in ("begin", "end") else text
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(NamedTuple):
     """One tool."""
 
     name: str
