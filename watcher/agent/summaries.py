@@ -30,7 +30,7 @@ def summary(turn: Turn, project: str) -> Summary:
     became = files.told(turn.tool_uses, project)
     came_to = attempts.told(actions.commands(turn.tool_uses))
     stands = bool(became.changes or became.moved or became.deleted or became.commits)
-    facts = list(_facts(became, came_to))
+    facts = list(_facts(became, came_to, told=turn.closing_text))
     # Where nothing was done, or nothing of it stands, what is said is an answer, and what was run bears it out.
     is_answer = bool(turn.tool_uses) and not stands and (bool(became.taken_back) or not came_to.passing)
     learned = (*words.answer, *facts) if is_answer else words.learned
@@ -52,8 +52,8 @@ def _request(prompts: Sequence[str]) -> str:
     return bounded(" / ".join(filter(None, asked)), _FIELD)
 
 
-def _facts(became: Files, came_to: Attempts) -> Iterator[str]:
-    """Say what stands and what passed."""
+def _facts(became: Files, came_to: Attempts, *, told: str) -> Iterator[str]:
+    """Say what stands and what passed; not what was committed under words that are `told` already."""
     if became.moved:
         yield f"Moved {', '.join(f'{old} → {new}' for old, new in became.moved[:_FILES])}"
     changes = list(became.changes.values())
@@ -64,12 +64,12 @@ def _facts(became: Files, came_to: Attempts) -> Iterator[str]:
         yield f"Files changed: {' | '.join(said)}"
     if became.deleted:
         yield f"Deleted {', '.join(became.deleted[:_FILES])}"
-    yield from (f"Committed: {bounded(message, 120)}" for message in became.commits[-_COMMANDS:])
+    yield from (f"Committed: {bounded(one, 120)}" for one in became.commits[-_COMMANDS:] if one not in told)
     if not became.taken_back or became.changes:
         yield from attempts.tests_words(came_to.mended_tests, attempts.PASSES_NOW)
     # What was moved or committed is told already.
-    told = re.compile(r"\s*(?:git|mv|rm|mkdir)\b")
-    passing = [c for c in came_to.passing if c.run or not (c.is_trial or told.match(c.text))]
+    is_told = re.compile(r"\s*(?:git|mv|rm|mkdir)\b").match
+    passing = [c for c in came_to.passing if c.run or not (c.is_trial or is_told(c.text))]
     tests_last = sorted(passing, key=lambda command: command.run is not None)
     yield from (f"Ran {command.words()}" for command in reversed(tests_last[-_COMMANDS:]))
 
