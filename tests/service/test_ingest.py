@@ -224,3 +224,18 @@ def test_a_torn_line_of_a_killed_session_is_kept_apart(recorder: Recorder) -> No
     recorder.ingest.take_in(recording.path)
     assert recorder.rows("SELECT count(*) FROM broken_lines") == [(1,)]
     assert recorder.rows("SELECT count(*) FROM user_prompts") == [(2,)]
+
+
+def test_where_a_session_runs_may_be_said_by_a_later_line(recorder: Recorder) -> None:
+    """Recorded of 2.1.330: the first lines of a transcript name no folder, and may be there before the others."""
+    first = lines.line(0, type="mode", mode="normal").replace(b'"cwd": "/home/dev/api", ', b"")
+    assert b"cwd" not in first
+    recorder.write(first)
+    recorder.ingest.take_in(recorder.transcript)
+    assert recorder.rows("SELECT * FROM project_folders") == []
+    recorder.write(lines.turn(10, 1))
+    recorder.ingest.take_in(recorder.transcript)
+    recorder.write(lines.turn(5000, 2).replace(b"/home/dev/api", b"/somewhere/else"))
+    recorder.ingest.take_in(recorder.transcript)
+    assert recorder.rows("SELECT folder, project FROM project_folders") == [("/home/dev/api", "/home/dev/api")]
+    assert recorder.rows("SELECT project FROM sdk_sessions") == [("/home/dev/api",)]

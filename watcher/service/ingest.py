@@ -11,7 +11,7 @@ import sys
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
-from watcher.memory import checkpoints, intake, records
+from watcher.memory import checkpoints, intake, records, sessions
 from watcher.memory.database import Database
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.service.follow import beginning
@@ -83,6 +83,7 @@ class Ingest:
         self._listener = listener
         self._clock = clock
         self._projects = Projects(database, clock=clock)
+        self._placed: dict[str, str] = {}  # the projects of sessions whose folder is known, by session
 
     def take_in(self, path: Path, *, most: int = sys.maxsize, anew: bool = False) -> records.Taken:
         """Take in what is new in a transcript, some `most` bytes of it; return what of it was new to the memory.
@@ -106,8 +107,7 @@ class Ingest:
             if chunk.restarted:
                 self._tell(EventKind.RESTARTED, source, f"{path.name} was truncated or replaced")
             if chunk.position != position or chunk.restarted:
-                is_first = not read and (known is None or anew)
-                total += self._store(source, chunk, since, is_first=is_first, is_anew=anew)
+                total += self._store(source, chunk, since, is_anew=anew)
             read += chunk.position.offset - (0 if chunk.restarted else position.offset)
             position = chunk.position
             total.has_more = chunk.more
@@ -115,12 +115,9 @@ class Ingest:
             self._tell(EventKind.TAKEN_IN, source, _counted(total))
         return total
 
-    def _store(
-        self, source: records.Source, chunk: tail.Chunk, since: int, *, is_first: bool, is_anew: bool
-    ) -> records.Taken:
+    def _store(self, source: records.Source, chunk: tail.Chunk, since: int, *, is_anew: bool) -> records.Taken:
         decoded = self._decode(chunk, max(since, self.horizon))
-        # A session began where its first lines say; the others may have followed a `cd`.
-        project = self._projects.settle(decoded.cwd) if is_first else ""
+        project = self._project_of(source.session_id, decoded.cwd)
         moment = self._clock()
         with self._database.write() as connection:
             started = source.started_in(decoded.cwd, project)
@@ -138,6 +135,18 @@ class Ingest:
         for line in decoded.broken:
             self._tell(EventKind.BROKEN, source, f"{source.path} at byte {line.offset}: {line.reason}")
         return taken
+
+    def _project_of(self, session_id: str, cwd: str) -> str:
+        """Return the project of a session, found out once; empty where no line has said yet where it runs.
+
+        It began where its hook says, else where its first lines do; the others may have followed a `cd`.
+        """
+        if session_id not in self._placed:
+            with self._database.read() as connection:
+                known = sessions.session(connection, session_id)
+            if folder := (known.project if known else "") or cwd:
+                self._placed[session_id] = self._projects.settle(folder)
+        return self._placed.get(session_id, "")
 
     def _decode(self, chunk: tail.Chunk, since: int) -> _Decoded:
         decoded = _Decoded(skipped=chunk.skipped)
