@@ -74,6 +74,7 @@ def test_a_project_that_is_joined_with_another_is_one_with_it(own: WatcherProces
         assert "parse_duration" in said(own, "context", "--project", folder)
         assert len(as_json(own, "sessions", "--project", folder)) == 2
         assert as_json(own, "search", "duration", "--project", folder)
+    assert len(as_json(own, "sessions", "--project", "NOTES")) == 2  # by its name, where that is no folder
 
 
 @pytest.mark.parametrize(

@@ -139,9 +139,10 @@ def test_where_no_row_has_all_of_the_words_it_is_said(home: WatcherProcess) -> N
 
 
 def test_what_may_find_more_is_said(home: WatcherProcess) -> None:
-    assert home.run("search", "--type", "bug").stdout == (
-        "nothing found\nTry: --type bugfix or change or discovery; there is no bug\n"
-    )
+    for options in ((), ("--json",)):
+        finished = home.run("search", "--type", "bug", *options)
+        assert (finished.returncode, finished.stdout) == (2, "")
+        assert finished.stderr == "claude-mem: there is no type bug\nTry: --type bugfix or change or discovery\n"
     assert home.run("search", "--session", "x").stdout == "nothing found\nTry: without that option\n"
     assert home.run("search", "a", "--session", "x", "--until", "1d").stdout == (
         "nothing found\nTry: without some of the options, fewer words, or only how they begin\n"

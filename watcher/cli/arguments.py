@@ -11,9 +11,16 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup
+
+from watcher.errors import UsageError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+PROJECTS = 100_000  # looked through for one of a name
 
 _PLAIN: dict[object, Callable[[Any], Any]] = {str: str, Path: Path, list[str]: list}
 
@@ -45,6 +52,26 @@ def folder(given: Path | None) -> str:
     """Return a project's folder as the memory names it: this one where none is given."""
     path = (given or Path.cwd()).expanduser().absolute()
     return os.fsencode(path).decode("utf-8", "replace")
+
+
+def project(connection: sqlite3.Connection, given: Path) -> str:
+    """Return the project that a folder, or a name that is not a folder's, means; the folder itself where none is known.
+
+    Raises:
+        UsageError: more than one project has that name.
+    """
+    from watcher.memory import browse, lookup
+
+    place = folder(given)
+    found = lookup.project_of(connection, place)
+    if found != place or Path(place).is_dir():
+        return found
+    names = lookup.names(connection)
+    known = [one.project for one in browse.projects(connection, limit=PROJECTS)]
+    named = [one for one in known if lookup.name_of(one, names).casefold() == str(given).casefold()]
+    if len(named) > 1 and place not in known:
+        raise UsageError(f"more than one project is called {given}: {', '.join(named)}", hint="name its folder")
+    return named[0] if named and place not in known else place
 
 
 class Command(TyperCommand):

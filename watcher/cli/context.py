@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from watcher.cli.arguments import folder
+from watcher.cli import arguments
 from watcher.cli.style import say, say_json
 from watcher.errors import ClaudeMemError
 
@@ -50,7 +50,7 @@ def context(
 
     settings = settings_room.load()
     with lookup.opened(settings.database) as connection:
-        where = lookup.project_of(connection, folder(project))
+        where = arguments.project(connection, project or Path.cwd())
         text = recalled.with_beside(connection, where, now=now())
         known = lookup.projects(connection)
         composed = compose(connection, where, settings.context) if explain else None

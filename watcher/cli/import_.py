@@ -224,7 +224,7 @@ def _tell(imported: Imported, found: History, seconds: float) -> None:
     say(f"imported {sessions} from transcripts, {came}, in {seconds:.1f} s", colour="green")
     _say_known(found.known)
     if imported.going_on:
-        say(f"{counted(imported.going_on, 'session')} may still go on: the watcher follows them")
+        say(f"{counted(imported.going_on, 'session')} may still go on: the next watcher follows them")
     if imported.for_model:
         say(f"{counted(imported.for_model, 'session')} wait for the model, within its budget: claude-mem usage")
     if imported.forgotten:

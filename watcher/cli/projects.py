@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.arguments import folder
+from watcher.cli import arguments
 from watcher.cli.style import local_time, say, say_json
 from watcher.cli.table import Column, print_table
 from watcher.errors import UsageError
@@ -126,17 +126,10 @@ def _known(connection: sqlite3.Connection, given: str, *, may_be_new: bool = Fal
     Raises:
         UsageError: none is, or more than one; with `may_be_new`, not of a folder that is there.
     """
-    from watcher.memory import browse, lookup
+    from watcher.memory import browse
 
-    known = [one.project for one in browse.projects(connection, limit=100_000)]
-    place = folder(Path(given))
-    found = [one for one in (given, lookup.project_of(connection, place)) if one in known][:1]
-    names = lookup.names(connection)
-    found = found or [one for one in known if lookup.name_of(one, names).casefold() == given.casefold()]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UsageError(f"more than one project is called {given}: {', '.join(found)}", hint="name its folder")
-    if may_be_new and Path(place).is_dir():
-        return place
+    found = arguments.project(connection, Path(given))
+    known = {one.project for one in browse.projects(connection, limit=arguments.PROJECTS)}
+    if found in known or (may_be_new and Path(found).is_dir()):
+        return found
     raise UsageError(f"nothing is remembered of a project {given}", hint=_LIST_HINT)

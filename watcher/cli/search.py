@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.arguments import folder
+from watcher.cli import arguments
 from watcher.cli.style import cell, columns, local_time, on_one_line, say, say_json
 from watcher.errors import UsageError
 
@@ -83,7 +83,6 @@ def search(
     _check("--kind", kind or (), KINDS)
     _check("--order", [order], ORDERS)
     filters = Filters(
-        project=folder(project) if project else None,
         kinds=kind or (),
         types=type_ or (),
         file=file,
@@ -97,30 +96,28 @@ def search(
     settings = settings_room.load()
     if rebuild:
         _rebuild(settings.database)
-    if not words and not any(filters):
+    if not words and not any(filters) and project is None:
         if not rebuild:
             raise UsageError("nothing to look for", hint="claude-mem search WORD, or --since 3d for what is new")
         say("the search index is made anew")
         return
     with lookup.opened(settings.database) as connection:
-        if filters.project is not None:
-            filters = filters._replace(project=lookup.project_of(connection, filters.project))
+        if project is not None:
+            filters = filters._replace(project=arguments.project(connection, project))
         found = find(connection, words or (), filters, limit=limit, order=order, now=moment)
         there = types(connection) if filters.types and not found.rows else []
         names = lookup.names(connection)
     if found.is_partial:  # beside the rows, which a pipe may read
         typer.echo("no row has all of the words; these have some:", err=True)
+    if there and (unknown := sorted(set(filters.types) - set(there))):
+        raise UsageError(f"there is no type {' or '.join(unknown)}", hint=f"--type {' or '.join(there)}")
     if as_json:
         say_json(found.rows)
     elif found.rows:
         _show(found.rows, [lookup.name_of(row.project, names) for row in found.rows])
     else:
         say(f"nothing found{f' in {filters.project}' if filters.project else ''}")
-        unknown = sorted(set(filters.types) - set(there))
-        if there and unknown:
-            say(f"Try: --type {' or '.join(there)}; there is no {' or '.join(unknown)}")
-        else:
-            say(f"Try: {_hint(filters, has_words=bool(words))}")
+        say(f"Try: {_hint(filters, has_words=bool(words))}")
 
 
 def _check(option: str, given: Iterable[str], known: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.arguments import folder
+from watcher.cli import arguments
 from watcher.cli.style import local_time, say, say_json
 from watcher.cli.table import Column, print_table
 
@@ -47,7 +47,7 @@ def sessions(
     from watcher.recall.line import session_line
 
     with lookup.opened(settings_room.load().database) as connection:
-        where = lookup.project_of(connection, folder(project)) if project else None
+        where = arguments.project(connection, project) if project else None
         found = browse.sessions(connection, where, limit=limit)
         names = lookup.names(connection)
     if as_json:

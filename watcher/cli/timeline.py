@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.arguments import folder
+from watcher.cli import arguments
 from watcher.cli.style import local_time, say, say_json
 from watcher.cli.table import Column, print_table
-from watcher.errors import ClaudeMemError
+from watcher.errors import ClaudeMemError, UsageError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -41,9 +41,11 @@ def timeline(
     from watcher import settings as settings_room
     from watcher.memory import browse, lookup, moments
 
+    if not any(word.strip() for word in anchor):
+        raise UsageError("nothing to look for", hint="claude-mem timeline '#12', or claude-mem timeline WORD")
     named = browse.ref(anchor[0]) if len(anchor) == 1 else None
     with lookup.opened(settings_room.load().database) as connection:
-        where = lookup.project_of(connection, folder(project)) if project else None
+        where = arguments.project(connection, project) if project else None
         what = named or _best(connection, anchor, where)
         position = moments.position(connection, what)
         if position is None:
