@@ -105,6 +105,19 @@ def connect() -> object:
     return connection
 
 
+def knows_projects(connection: object) -> bool:
+    """Say whether the database is new enough to know what project a folder is of; an older watcher may still run."""
+    asked = "SELECT count(*) FROM sqlite_master WHERE name = 'project_folders'"
+    return connection.execute(asked).fetchone()[0] == 1
+
+
+def project_of(connection: object, folder: str) -> str:
+    """Return the project that a folder is of, as far as is known; else the folder itself."""
+    asked = "SELECT project FROM project_folders WHERE folder = ?"
+    row = connection.execute(asked, (folder,)).fetchone() if knows_projects(connection) else None
+    return row[0] if row else folder
+
+
 def raise_flag(event: Event, kind: str) -> None:
     """Raise one flag, once; where the database is missing, locked or full, a file keeps it for the watcher."""
     values = {"session_id": event.session_id, "kind": kind, "project": event.project, "event": event.json}

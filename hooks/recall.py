@@ -37,7 +37,6 @@ WHERE id IN ({marks}) AND session_id != ? AND NOT EXISTS (
     SELECT 1 FROM recalls WHERE session_id = ? AND observation_id = o.id
 ) AND NOT EXISTS (SELECT 1 FROM contexts c WHERE c.project = o.project AND instr(c.text, '#' || o.id || ' '))
 """
-_PROJECT = "SELECT coalesce((SELECT project FROM project_folders WHERE folder = :folder), :folder)"
 _SIZE = "SELECT count(*) FROM (SELECT 1 FROM observations WHERE project = ? LIMIT 10000)"
 # Of a hook that is set up twice, the one that writes the row tells of it.
 _TOLD = "INSERT OR IGNORE INTO recalls (session_id, observation_id, recalled_at_epoch) VALUES (?, ?, ?)"
@@ -50,7 +49,7 @@ def matching(event: hook.Event, most: int) -> "bytes | None":
     if not looked_for:
         return None
     connection = hook.connect()
-    (project,) = connection.execute(_PROJECT, {"folder": event.project}).fetchone()
+    project = hook.project_of(connection, event.project)
     (size,) = connection.execute(_SIZE, (project,)).fetchone()
     best = _best(_hits(connection, project, looked_for), looked_for, size)
     if not best:

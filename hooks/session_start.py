@@ -21,12 +21,13 @@ FORGOTTEN = 60_000  # milliseconds after which nobody waits for a flag to be low
 _AWAITED = """
 SELECT EXISTS (
     SELECT 1 FROM flags
-    WHERE lowered_at_epoch IS NULL AND raised_at_epoch BETWEEN :now - :forgotten AND :now AND project IN (
-        SELECT :folder UNION ALL
-        SELECT theirs.folder FROM project_folders ours JOIN project_folders theirs USING (project)
-        WHERE ours.folder = :folder
-    )
+    WHERE lowered_at_epoch IS NULL AND raised_at_epoch BETWEEN :now - :forgotten AND :now
+        AND project IN (SELECT :folder{})
 )
+"""
+_OTHER_FOLDERS = """
+    UNION ALL SELECT theirs.folder FROM project_folders ours JOIN project_folders theirs USING (project)
+    WHERE ours.folder = :folder
 """
 # A folder that nobody has looked at may be of a project that is known by another: the watcher finds out.
 _IS_UNKNOWN = """
@@ -34,7 +35,6 @@ SELECT EXISTS (SELECT 1 FROM contexts WHERE project != :folder)
     AND NOT EXISTS (SELECT 1 FROM contexts WHERE project = :folder)
     AND NOT EXISTS (SELECT 1 FROM project_folders WHERE folder = :folder)
 """
-_PROJECT = "SELECT coalesce((SELECT project FROM project_folders WHERE folder = :folder), :folder)"
 # The context, and who else is at work there: that is known only now. `claude-mem context` prints the same, by the same
 # words in watcher/memory/recalled.py. JSON keeps a request on one line; a tag in it must not end the one around it.
 _CONTEXT = """
@@ -70,8 +70,8 @@ def remember(event: hook.Event) -> "bytes | None":
     has_watcher = bool(hook.attempt("SessionStart", launch.ensure_watcher, "SessionStart"))
     if event.source not in SOURCES:
         return None
-    connection = _up_to_date(event, time.monotonic() + (WAIT if has_watcher else 0.0))
-    (project,) = connection.execute(_PROJECT, {"folder": event.project}).fetchone()
+    connection = _up_to_date(event, time.monotonic() + (WAIT if has_watcher else 0.0), is_asking=has_watcher)
+    project = hook.project_of(connection, event.project)
     connection.text_factory = bytes  # UTF-8 as it is stored, whatever the locale
     values = {"project": project, "session_id": event.session_id, "now": event.now}
     row = connection.execute(_CONTEXT, values).fetchone()
@@ -82,7 +82,7 @@ def remember(event: hook.Event) -> "bytes | None":
     return None if is_mine is False else row[0]
 
 
-def _up_to_date(event: hook.Event, deadline: float) -> object:
+def _up_to_date(event: hook.Event, deadline: float, *, is_asking: bool) -> object:
     """Return a connection once the session that ended a moment ago is summarised, or it is too late to wait.
 
     The same goes for what project the folder is of. A watcher that was just started may still be creating the
@@ -90,15 +90,16 @@ def _up_to_date(event: hook.Event, deadline: float) -> object:
     """
     asked = {"folder": event.project, "now": event.now, "forgotten": FORGOTTEN}
     connection = None
-    is_asked = False
+    awaited_by = ""
     while True:
         try:
             connection = connection or hook.connect()
-            if not is_asked:
-                if connection.execute(_IS_UNKNOWN, asked).fetchone()[0]:
+            if not awaited_by:
+                has_projects = hook.knows_projects(connection)
+                if is_asking and has_projects and connection.execute(_IS_UNKNOWN, asked).fetchone()[0]:
                     hook.attempt("SessionStart", hook.raise_flag, event, "place")
-                is_asked = True
-            awaited = connection.execute(_AWAITED, asked).fetchone()[0]
+                awaited_by = _AWAITED.format(_OTHER_FOLDERS if has_projects else "")
+            awaited = connection.execute(awaited_by, asked).fetchone()[0]
         except Exception:
             if time.monotonic() >= deadline:
                 raise

@@ -19,8 +19,7 @@ INSERT INTO sdk_sessions (
     started_at, started_at_epoch, last_activity_at_epoch, last_prompt_at_epoch
 )
 VALUES (
-    :session_id, coalesce((SELECT project FROM project_folders WHERE folder = :folder), :folder), :cwd,
-    :transcript_path, 'active', :started_at, :now, :now, :now
+    :session_id, :project, :cwd, :transcript_path, 'active', :started_at, :now, :now, :now
 )
 ON CONFLICT (session_id) DO UPDATE SET
     status = 'active', completed_at = NULL, completed_at_epoch = NULL, end_reason = NULL,
@@ -61,15 +60,16 @@ def _recall(event: hook.Event, most: int) -> "bytes | None":
 def _record(event: hook.Event) -> None:
     seconds, milliseconds = divmod(event.now, 1000)
     started_at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{milliseconds:03}Z"
+    connection = hook.connect()
     values = {
         "session_id": event.session_id,
-        "folder": event.project,
+        "project": hook.project_of(connection, event.project),
         "cwd": event.cwd,
         "transcript_path": event.transcript_path,
         "started_at": started_at,
         "now": event.now,
     }
-    hook.connect().execute(_RECORD, values)
+    connection.execute(_RECORD, values)
 
 
 hook.run("UserPromptSubmit", prompted)

@@ -268,3 +268,22 @@ def test_tells_of_no_other_session(watched: World) -> None:
     put_session(watched, "over", ago=0, status="completed")
     put_session(watched, "silent", ago=recalled.BESIDE_FRESH + 60_000)
     assert watched.run(SCRIPT, started("resume")) == TEXT.encode()
+
+
+def test_beside_a_watcher_of_before_there_were_projects_it_waits_for_nothing(memory: World) -> None:
+    """A plugin may be updated while a watcher of its older version runs, which keeps the older schema."""
+    memory.edit(SCRIPT, "WAIT = 2.0", PATIENT)
+    memory.put_context(TEXT)
+    memory.put_context("Of another project.", project="/home/me/web")
+    memory.execute("DROP TABLE project_folders")
+    with memory.running_watcher():
+        assert memory.run(SCRIPT) == TEXT.encode()
+        memory.run("user_prompt_submit.py")
+    assert memory.log == ""
+    assert memory.execute("SELECT project FROM sdk_sessions") == [{"project": PROJECT}]
+
+
+def test_asks_nothing_where_nobody_can_answer(memory: World) -> None:
+    memory.put_context(TEXT, project="/home/me/main")
+    assert memory.run(SCRIPT) == QUIET
+    assert not memory.execute("SELECT * FROM flags")

@@ -310,7 +310,7 @@ class World:
             _statement_of_hook(),
             {
                 "session_id": SESSIONS[who],
-                "folder": "/home/dev/api",
+                "project": "/home/dev/api",
                 "cwd": "/home/dev/api",
                 "transcript_path": str(self.main[who].path),
                 "started_at": json.loads(at)["timestamp"],

@@ -232,6 +232,34 @@ def test_a_session_older_than_the_memory_is_read_anew(straddling: tuple[World, P
     assert world.import_().prompts == 0
 
 
+def test_killed_while_it_is_read_anew_it_comes_to_the_same(
+    straddling: tuple[World, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, path = straddling
+    write, left = Database.write, 0
+
+    def dies(self: Database) -> Any:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+        return write(self)
+
+    monkeypatch.setattr(Database, "write", dies)
+    for commits in (1, 2, 3):
+        left = commits
+        with pytest.raises(Killed):
+            world.import_()
+        world.watch(path)
+    left = 0
+    world.import_()
+    prompts = "SELECT prompt_number, prompt_text FROM user_prompts ORDER BY prompt_number"
+    assert world.rows(prompts) == [(number, f"Do number {day}") for number, day in enumerate((1, 2, 10, 11), start=1)]
+    uses = "SELECT prompt_number, count(*) FROM tool_uses GROUP BY 1"
+    assert world.rows(uses) == [(number, 2) for number in (1, 2, 3, 4)]
+    assert world.dump()["checkpoints"] == [(str(path), path.stat().st_size, 0)]
+
+
 def test_what_a_watcher_goes_on_with_is_as_whole_as_it_was_begun(world: World) -> None:
     """An import was killed in the middle of a transcript, and a watcher takes in the rest."""
     path = world.write("s", prompt_of("s", DAY, 1))

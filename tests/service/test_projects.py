@@ -250,3 +250,41 @@ def test_a_remote_has_one_spelling(url: str) -> None:
 )
 def test_a_remote_may_be_a_path(url: str, spelling: str) -> None:
     assert repository.spelling(url) == spelling
+
+
+def test_a_repository_that_may_not_be_read_is_known_by_its_path(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may read everything is refused nothing, so it is the look that is refused here."""
+    main = make_repository(tmp_path / "api")
+    exists = Path.exists
+
+    def refused(path: Path, **more: bool) -> bool:
+        if path.name == "shallow":
+            raise PermissionError(path)
+        return exists(path, **more)
+
+    monkeypatch.setattr(Path, "exists", refused)
+    assert told(main) == str(main)
+    assert not repository.is_there("a" * 5000)
+
+
+def test_folders_that_were_joined_do_not_turn_around(told: Told, tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        folder.mkdir()
+        told(folder)
+    with told.database.write() as connection:
+        projects.rename(connection, str(one), str(other))
+    for folder in (one, other, one):
+        told.day()
+        assert told(folder) == str(other)
+
+
+def test_a_branch_with_a_beginning_of_its_own_changes_nothing(told: Told, tmp_path: Path) -> None:
+    main = make_repository(tmp_path / "api")
+    told.keep("s", told(main))
+    git(main, "checkout", "-q", "--orphan", "pages")
+    git(main, "commit", "-q", "--allow-empty", "-m", "Pages")
+    told.day()
+    assert told(main) == told.of("s") == str(main)

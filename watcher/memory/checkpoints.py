@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select, update
 
 from watcher.memory.database import insert
 from watcher.memory.models import BrokenLine, Checkpoint
@@ -87,6 +87,11 @@ def save_checkpoint(
     values = {"path": source.path, "session_id": source.session_id, "since_epoch": since, "updated_at_epoch": now}
     counts = {"lines_taken": lines_taken, "lines_skipped": lines_skipped}
     connection.execute(_SAVE, {**values, **asdict(progress), **counts})
+
+
+def cover(connection: Connection, path: str) -> None:
+    """Write down that nothing of what was read of a transcript was left alone."""
+    connection.execute(update(Checkpoint).where(Checkpoint.path == path).values(since_epoch=0))
 
 
 def keep_broken(connection: Connection, path: str, broken: Iterable[BrokenRecord], *, now: int) -> None:

@@ -83,7 +83,8 @@ def settle(connection: Connection, place: Place, there: Collection[str], *, now:
     if _is_replaced(connection, place.root, place, project):
         # Another repository lay here; it is found again by what it is, wherever it lies now.
         rename(connection, place.root, f"{place.root} (before {iso(now)})")
-    if found is not None and found != place.root and found not in there:
+    # Only what was told by what it is has moved: what a user joined stays where it is.
+    if found is not None and found != place.root and found not in there and found in candidates(connection, place):
         rename(connection, found, place.root)
         project = place.root
     for path in {place.folder, place.root} - {project}:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from watcher.agent import base
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import adopted, numbering, records, retention, sessions, turns, watchers
+from watcher.memory import adopted, checkpoints, numbering, records, retention, sessions, turns, watchers
 from watcher.memory.database import Database
 from watcher.memory.models import SessionStatus
 from watcher.memory.sessions import Session
@@ -127,9 +127,11 @@ class _Importer:
                 step = min(left, SLICE_SIZE) if has_more else left
                 left -= step
                 self._job.progress(step)
-        if any(part.anew for part in past.parts):
+        if anew := [part.path for part in past.parts if part.anew]:
             with self._job.database.write() as connection:
                 numbering.renumber(connection, past.session_id)
+                for path in anew:
+                    checkpoints.cover(connection, str(path))
         return total
 
     def _finish(self, known: Session, *, waits: bool) -> None:

@@ -88,7 +88,7 @@ class Ingest:
     def take_in(self, path: Path, *, most: int = sys.maxsize, anew: bool = False) -> records.Taken:
         """Take in what is new in a transcript, some `most` bytes of it; return what of it was new to the memory.
 
-        `anew`: from its start, whatever was taken in, or left alone, before.
+        `anew`: from its start, whatever was taken in, or left alone, before; `checkpoints.cover` is to follow.
 
         Raises:
             OSError: the file cannot be read.
@@ -100,6 +100,8 @@ class Ingest:
         if known is not None and not anew:
             # Whoever goes on where another stopped leaves alone what that did: what it took in was begun whole.
             position, since = tail.Position(*astuple(known[0])), known[1]
+        # What is read anew is not whole before its prompts are numbered anew, too: who does that says so.
+        covered = known[1] if known is not None and anew else since
         total = records.Taken(has_more=True)
         read = 0
         while total.has_more and read < most:
@@ -107,7 +109,7 @@ class Ingest:
             if chunk.restarted:
                 self._tell(EventKind.RESTARTED, source, f"{path.name} was truncated or replaced")
             if chunk.position != position or chunk.restarted:
-                total += self._store(source, chunk, since, is_anew=anew)
+                total += self._store(source, chunk, since, covered, is_anew=anew)
             read += chunk.position.offset - (0 if chunk.restarted else position.offset)
             position = chunk.position
             total.has_more = chunk.more
@@ -115,7 +117,9 @@ class Ingest:
             self._tell(EventKind.TAKEN_IN, source, _counted(total))
         return total
 
-    def _store(self, source: records.Source, chunk: tail.Chunk, since: int, *, is_anew: bool) -> records.Taken:
+    def _store(
+        self, source: records.Source, chunk: tail.Chunk, since: int, covered: int, *, is_anew: bool
+    ) -> records.Taken:
         decoded = self._decode(chunk, max(since, self.horizon))
         project = self._project_of(source.session_id, decoded.cwd)
         moment = self._clock()
@@ -127,7 +131,7 @@ class Ingest:
                 connection,
                 source,
                 checkpoints.Progress(*astuple(chunk.position)),
-                since=since,
+                since=covered,
                 lines_taken=len(chunk.lines) + chunk.skipped - decoded.skipped - len(decoded.broken),
                 lines_skipped=decoded.skipped,
                 now=moment,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from watcher.settings import CaptureSettings
 
+_OWN_TOOLS = "mcp__*claude-mem*"  # whatever the settings say
 _SHELLS = frozenset({"Bash", "PowerShell"})
 _PATHS = ("file_path", "notebook_path", "path")
 _READERS = frozenset({"Glob", "Grep", "LS", "NotebookRead", "Read"})
@@ -51,7 +52,7 @@ class Noise:
 
     def __init__(self, capture: CaptureSettings, memory: Path) -> None:
         """Take the rules, and the memory's own folder."""
-        self._tools = _any_of(capture.skip_tools)
+        self._tools = _any_of((*capture.skip_tools, _OWN_TOOLS))
         self._commands = [pattern.split() for pattern in capture.skip_commands]
         self._homes = tuple(_spellings(memory))
 

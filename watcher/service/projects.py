@@ -6,8 +6,6 @@ transaction, so nobody waits for it who does not have to.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from watcher.memory import projects
 from watcher.memory.database import Database
 from watcher.recall.rendering import bring_up_to_date
@@ -68,4 +66,4 @@ def join(database: Database, old: str, new: str, settings: ContextSettings) -> N
 def _is_there(project: str, known_by: set[str]) -> bool:
     """Say whether a project's own folder still holds it."""
     found = set(repository.look(project).identities)
-    return Path(project).is_dir() and (not found or bool(known_by & found))
+    return repository.is_there(project) and (not found or bool(known_by & found))

@@ -16,7 +16,8 @@ from watcher.memory.projects import Place
 
 ANSWER_WAIT = 5.0  # seconds; the first commits of a history of millions may take longer, and are then not known
 _REMOTES = ("config", "--get-regexp", r"^remote\..*\.url$")
-_FIRST_COMMITS = ("rev-list", "--max-parents=0", "HEAD")
+# Of all branches: the one that is checked out may have a beginning of its own.
+_FIRST_COMMITS = ("rev-list", "--max-parents=0", "--all")
 # What the repository itself asks git to run is not run.
 _QUIETLY = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=", "-c", "protocol.allow=never")
 _SCP = re.compile(r"^(?:[^/@:]+@)?(?P<host>[^/:@]{2,}):(?P<path>.+)$")  # a single letter is a drive of Windows
@@ -27,11 +28,19 @@ def look(folder: str) -> Place:
     """Say what a folder is a part of; a folder that is gone, or cannot be read, stands for itself."""
     try:
         git, root = _find(Path(folder))
+        if git is not None and root is not None:
+            return Place(folder, str(root), _origin(root), _first_commits(git, root))
     except (OSError, ValueError):
-        git, root = None, None
-    if git is None or root is None:
-        return Place(folder, folder)
-    return Place(folder, str(root), _origin(root), _first_commits(git, root))
+        pass
+    return Place(folder, folder)
+
+
+def is_there(folder: str) -> bool:
+    """Say whether a folder is there, as far as can be seen."""
+    try:
+        return Path(folder).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _find(folder: Path) -> tuple[Path | None, Path | None]:
