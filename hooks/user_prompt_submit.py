@@ -18,9 +18,7 @@ INSERT INTO sdk_sessions (
     session_id, project, cwd, transcript_path, status,
     started_at, started_at_epoch, last_activity_at_epoch, last_prompt_at_epoch
 )
-VALUES (
-    :session_id, :project, :cwd, :transcript_path, 'active', :started_at, :now, :now, :now
-)
+VALUES (:session_id, :project, :cwd, :transcript_path, 'active', :started_at, :now, :now, :now)
 ON CONFLICT (session_id) DO UPDATE SET
     status = 'active', completed_at = NULL, completed_at_epoch = NULL, end_reason = NULL,
     last_activity_at_epoch = max(last_activity_at_epoch, excluded.last_activity_at_epoch),

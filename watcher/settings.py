@@ -68,7 +68,6 @@ class CaptureSettings:
         "AskUserQuestion",
         "LS",
         "ListMcpResourcesTool",
-        "mcp__*claude-mem*",  # what the memory answers must not come back as news
         "Skill",
         "SlashCommand",
         "TodoWrite",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.service.conftest import Killed
 from tests.transcript import lines
 from tests.transcript.lines import BEGIN
 from watcher.agent.extractive import ExtractiveAgent
@@ -46,10 +48,6 @@ class Asked(ExtractiveAgent):
 
     def digest(self, batch: object) -> Any:
         raise AssertionError(f"the model was asked about {batch}")
-
-
-class Killed(BaseException):
-    """The process is gone."""
 
 
 class World:
@@ -233,25 +231,14 @@ def test_a_session_older_than_the_memory_is_read_anew(straddling: tuple[World, P
 
 
 def test_killed_while_it_is_read_anew_it_comes_to_the_same(
-    straddling: tuple[World, Path], monkeypatch: pytest.MonkeyPatch
+    straddling: tuple[World, Path], die_at: Callable[[int], None]
 ) -> None:
     world, path = straddling
-    write, left = Database.write, 0
-
-    def dies(self: Database) -> Any:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise Killed
-        return write(self)
-
-    monkeypatch.setattr(Database, "write", dies)
     for commits in (1, 2, 3):
-        left = commits
+        die_at(commits)
         with pytest.raises(Killed):
             world.import_()
         world.watch(path)
-    left = 0
     world.import_()
     prompts = "SELECT prompt_number, prompt_text FROM user_prompts ORDER BY prompt_number"
     assert world.rows(prompts) == [(number, f"Do number {day}") for number, day in enumerate((1, 2, 10, 11), start=1)]
@@ -271,25 +258,16 @@ def test_what_a_watcher_goes_on_with_is_as_whole_as_it_was_begun(world: World) -
 
 
 def test_killed_at_any_commit_and_begun_again_it_comes_to_the_same(
-    past: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    past: World, tmp_path: Path, die_at: Callable[[int], None]
 ) -> None:
     past.write("s3", lines.tool_use(3 * DAY + 9000, "open"))
-    write, left = Database.write, 0
-
-    def dies(self: Database) -> Any:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise Killed
-        return write(self)
-
-    monkeypatch.setattr(Database, "write", dies)
     dumps = []
     has_died = True
     while has_died:
         database = Database.create(tmp_path / str(len(dumps)) / "data" / "claude-mem.db")
         world = World(past.settings, database)
-        left, has_died = len(dumps) + 1, False
+        die_at(len(dumps) + 1)
+        has_died = False
         try:
             world.import_(model_last=1)
         except Killed:

@@ -109,6 +109,7 @@ def test_the_rules_are_the_users() -> None:
     assert not changed.is_noise("Bash", {"command": "ls"})
     none = noise(skip_tools=(), skip_commands=())
     assert not none.is_noise("TodoWrite", {})
+    assert none.is_noise("mcp__claude-mem__search", {})  # no rule of theirs
     assert not none.is_noise("Bash", {"command": "ls"})
 
 

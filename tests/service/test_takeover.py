@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import pytest
 
 from tests.memory import theirs
 from tests.memory.theirs import AT, RECENT
-from tests.service.test_importing import NOW, Asked, Killed, World, prompt_of
+from tests.service.conftest import Killed
+from tests.service.test_importing import NOW, Asked, World, prompt_of
 from tests.transcript import lines
 from tests.transcript.lines import BEGIN
 from watcher.memory import lookup, outcomes, turns, typescript
@@ -256,25 +257,16 @@ def test_what_was_added_there_since_comes_over_later(world: Adopting, tmp_path: 
 
 
 def test_killed_at_any_commit_and_begun_again_it_comes_to_the_same(
-    world: Adopting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: Adopting, tmp_path: Path, die_at: Callable[[int], None]
 ) -> None:
     path = one_session(tmp_path / "one.db")
-    write, left = Database.write, 0
-
-    def dies(self: Database) -> Any:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise Killed
-        return write(self)
-
-    monkeypatch.setattr(Database, "write", dies)
     dumps = []
     has_died = True
     while has_died:
         database = Database.create(tmp_path / str(len(dumps)) / "data" / "claude-mem.db")
         another = Adopting(world.settings, database)
-        left, has_died = len(dumps) + 1, False
+        die_at(len(dumps) + 1)
+        has_died = False
         try:
             another.take(path)
         except Killed:

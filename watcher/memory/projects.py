@@ -7,7 +7,7 @@ there is no repository, by the path alone. One that has moved takes its rows alo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -26,6 +26,7 @@ from watcher.memory.models import (
     SessionSummary,
 )
 
+_REMOTE, _COMMIT = "remote:", "commit:"  # how the two kinds of identities begin
 _CARRYING = (SdkSession, Observation, SessionSummary, AgentRequest, Flag, Delivery, ProjectFolder, ProjectIdentity)
 
 
@@ -41,7 +42,8 @@ class Place:
     @property
     def identities(self) -> tuple[str, ...]:
         """What tells the repository from others, the surest first."""
-        return (*((_remote(self.remote),) if self.remote else ()), *map(_commit, self.commits))
+        remote = (f"{_REMOTE}{self.remote}",) if self.remote else ()
+        return (*remote, *(f"{_COMMIT}{sha}" for sha in self.commits))
 
 
 def project_of(connection: Connection, folder: str) -> str | None:
@@ -49,9 +51,10 @@ def project_of(connection: Connection, folder: str) -> str | None:
     return connection.scalar(select(ProjectFolder.project).where(ProjectFolder.folder == folder))
 
 
-def looked_at(connection: Connection, folder: str) -> int:
-    """Return when (epoch) somebody looked last what a folder belongs to; 0 where nobody has."""
-    return connection.scalar(select(ProjectFolder.looked_at_epoch).where(ProjectFolder.folder == folder)) or 0
+def found_since(connection: Connection, folder: str, since: int, until: int) -> str | None:
+    """Return the same where somebody has looked between two times (epochs), both left out."""
+    is_fresh = (ProjectFolder.looked_at_epoch > since) & (ProjectFolder.looked_at_epoch < until)
+    return connection.scalar(select(ProjectFolder.project).where(ProjectFolder.folder == folder, is_fresh))
 
 
 def without_place(connection: Connection, limit: int) -> list[str]:
@@ -80,7 +83,7 @@ def settle(connection: Connection, place: Place, there: Collection[str], *, now:
     """
     found = _known(connection, place, there)
     project = found or place.root
-    if _is_replaced(connection, place.root, place, project):
+    if _differs(identities(connection, place.root), place):
         # Another repository lay here; it is found again by what it is, wherever it lies now.
         rename(connection, place.root, f"{place.root} (before {iso(now)})")
     # Only what was told by what it is has moved: what a user joined stays where it is.
@@ -90,8 +93,13 @@ def settle(connection: Connection, place: Place, there: Collection[str], *, now:
     for path in {place.folder, place.root} - {project}:
         if (project_of(connection, path) or path) == path and not identities(connection, path):
             rename(connection, path, project)
-    _remember(connection, ProjectFolder, [{"folder": path} for path in {place.folder, place.root}], project, now)
-    _remember(connection, ProjectIdentity, [{"identity": identity} for identity in place.identities], project, now)
+    of_project = {"project": project, "looked_at_epoch": now}
+    for folder in {place.folder, place.root}:
+        row = insert(ProjectFolder).values(folder=folder, **of_project)
+        connection.execute(row.on_conflict_do_update(["folder"], set_=of_project))
+    for identity in place.identities:
+        known = insert(ProjectIdentity).values(identity=identity, project=project)
+        connection.execute(known.on_conflict_do_update(["identity"], set_={"project": project}))
     return project
 
 
@@ -123,7 +131,7 @@ def _known(connection: Connection, place: Place, there: Collection[str]) -> str 
     for identity in place.identities:
         project = by_identity.get(identity)
         if project is not None and not (
-            identity.startswith("commit:") and _is_fork(connection, project, place, is_there=project in there)
+            identity.startswith(_COMMIT) and _is_fork(connection, project, place, is_there=project in there)
         ):
             return project
     told = project_of(connection, place.root)
@@ -132,43 +140,11 @@ def _known(connection: Connection, place: Place, there: Collection[str]) -> str 
 
 def _is_fork(connection: Connection, project: str, place: Place, *, is_there: bool) -> bool:
     """Say whether a place only has its beginning in common with a project: both are there, from different remotes."""
-    others = _remotes(identities(connection, project))
-    return bool(place.remote and others and is_there and project != place.root)
-
-
-def _is_replaced(connection: Connection, root: str, place: Place, project: str) -> bool:
-    """Say whether the project called by a place's root is another repository than the one that is there now."""
-    return _differs(identities(connection, root), place) and (project == root or bool(place.identities))
+    has_another = any(identity.startswith(_REMOTE) for identity in identities(connection, project))
+    return bool(place.remote) and has_another and is_there and project != place.root
 
 
 def _differs(known: Collection[str], place: Place) -> bool:
     """Say whether a repository is surely another one: a history with another beginning, and nothing in common."""
-    commits = {identity for identity in known if identity.startswith("commit:")}
+    commits = {identity for identity in known if identity.startswith(_COMMIT)}
     return bool(commits and place.commits) and not set(known) & set(place.identities)
-
-
-def _remember(
-    connection: Connection,
-    table: type[ProjectFolder | ProjectIdentity],
-    rows: Iterable[dict[str, str]],
-    project: str,
-    now: int,
-) -> None:
-    key = next(iter(table.__table__.primary_key)).name
-    for row in rows:
-        values: dict[str, object] = {"project": project}
-        if table is ProjectFolder:
-            values["looked_at_epoch"] = now
-        connection.execute(insert(table).values(**row, **values).on_conflict_do_update([key], set_=values))
-
-
-def _remote(url: str) -> str:
-    return f"remote:{url}"
-
-
-def _commit(sha: str) -> str:
-    return f"commit:{sha}"
-
-
-def _remotes(known: Collection[str]) -> list[str]:
-    return [identity for identity in known if identity.startswith("remote:")]

@@ -6,8 +6,8 @@ a server of tools needs, with the standard library alone. The official SDK takes
 its client is who the tests ask with.
 
 The tools are called `mcp__plugin_mem_claude-mem__search` and so on where the plugin brings them,
-`mcp__claude-mem__search` where a user added the server: `[capture] skip_tools` knows both, so that what is told here
-is never taken in again as news.
+`mcp__claude-mem__search` where a user added the server: `watcher/service/noise.py` knows both, so that what is told
+here is never taken in again as news.
 """
 
 from __future__ import annotations

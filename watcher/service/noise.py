@@ -1,7 +1,7 @@
 """Owns which tool uses are not worth remembering: what only looks, and what reads the memory itself.
 
 What comes back from the memory must not go into it again as if it were news. The rules stand in the settings, under
-`[capture]`; that the memory's own files are left out does not.
+`[capture]`; that the memory's own tools and files are left out does not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from watcher.settings import CaptureSettings
 
-_OWN_TOOLS = "mcp__*claude-mem*"  # whatever the settings say
+_OWN_TOOLS = "mcp__*claude-mem*"  # what the memory answers must not come back as news, whatever the settings say
 _SHELLS = frozenset({"Bash", "PowerShell"})
 _PATHS = ("file_path", "notebook_path", "path")
 _READERS = frozenset({"Glob", "Grep", "LS", "NotebookRead", "Read"})

@@ -29,9 +29,8 @@ class Projects:
             return ""
         moment = self._clock()
         with self._database.read() as connection:
-            known = projects.project_of(connection, folder)
-            is_fresh = abs(moment - projects.looked_at(connection, folder)) < KEPT
-        if known is not None and is_fresh:
+            known = projects.found_since(connection, folder, moment - KEPT, moment + KEPT)
+        if known is not None:
             return known
         place = repository.look(folder)
         with self._database.read() as connection:
