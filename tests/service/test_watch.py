@@ -257,3 +257,11 @@ def test_a_watcher_leaves_once_a_newer_version_has_changed_the_database(watcher:
     finished = watcher.run("watch")
     assert finished.returncode == 1
     assert "upgrade claude-mem" in finished.stderr
+
+
+def test_what_hooks_are_told_cannot_be_written_and_it_watches_all_the_same(watcher: WatcherProcess) -> None:
+    (watcher.memory / "data" / "at-prompt").mkdir(parents=True)  # no file can be opened there
+    watcher.start()
+    watcher.write(lines.prompt(since_now(0), "Go"), session=A)
+    watcher.wait_for_rows("SELECT prompt_text FROM user_prompts", [("Go",)])
+    assert "prompts bring nothing up" in watcher.output.read_text()
