@@ -127,6 +127,30 @@ def test_it_leaves_when_nothing_is_left_to_do(watcher: WatcherProcess) -> None:
     assert watcher.runs()[0][2] == "idle"
 
 
+def test_a_session_that_begins_while_it_leaves_is_served(watcher: WatcherProcess, tmp_path: Path) -> None:
+    """Its hook saw the lock held, and started no other; a trigger lets that happen at the last moment there is."""
+    watcher.environment |= {
+        "CLAUDE_MEM_WATCH_EXIT_AFTER": "0.5",
+        "CLAUDE_MEM_WATCH_SCAN_INTERVAL": "0.1",
+        "CLAUDE_MEM_WATCH_IDLE_SESSION": "1",
+    }
+    transcript = tmp_path / "elsewhere" / f"{A}.jsonl"
+    transcript.parent.mkdir()
+    transcript.write_bytes(lines.turn(since_now(0), 1))
+    watcher.start("--until-idle")
+    now = int(time.time() * 1000)
+    with closing(sqlite3.connect(watcher.memory / "data" / "claude-mem.db", timeout=10)) as connection, connection:
+        connection.execute(
+            "CREATE TRIGGER begins AFTER UPDATE OF stopped_at_epoch ON watchers WHEN new.id = 1 BEGIN "
+            "INSERT INTO sdk_sessions (session_id, project, transcript_path, status, started_at, started_at_epoch, "
+            f"last_activity_at_epoch) VALUES ('{A}', '/p', '{transcript}', 'active', '', {now}, {now}); END"
+        )
+    assert watcher.wait() == 0
+    assert watcher.rows("SELECT prompt_text FROM user_prompts") == [("Do number 1",)]
+    assert watcher.rows("SELECT status FROM sdk_sessions") == [("completed",)]
+    assert [reason for *_, reason in watcher.runs()] == ["idle", "idle"]
+
+
 def test_it_stays_while_a_session_is_active(watcher: WatcherProcess) -> None:
     watcher.environment |= {"CLAUDE_MEM_WATCH_EXIT_AFTER": "0.2", "CLAUDE_MEM_WATCH_SCAN_INTERVAL": "0.1"}
     watcher.write(lines.turn(since_now(0), 1), session=A)

@@ -61,7 +61,7 @@ def _run(settings: Settings, *, until_idle: bool) -> None:
     try:
         while not ended:
             try:
-                _serve(settings, ended, until_idle=until_idle)
+                is_missed = _serve(settings, ended, until_idle=until_idle)
             except DamagedError as error:
                 if not was_doubted and rebuild.is_sound(settings):
                     was_doubted = True
@@ -69,14 +69,15 @@ def _run(settings: Settings, *, until_idle: bool) -> None:
                 else:
                     rebuild.put_aside(settings, str(error), listener=_tell)
             else:
-                return
+                if not is_missed:
+                    return
     except AlreadyRunningError:
         if not until_idle:
             raise
 
 
-def _serve(settings: Settings, ended: list[str], *, until_idle: bool) -> None:
-    """Run a watcher to its end; `ended` gets the name of the signal that asked for it."""
+def _serve(settings: Settings, ended: list[str], *, until_idle: bool) -> bool:
+    """Run a watcher to its end; say whether it is missed. `ended` gets the name of the signal that asked for it."""
     import signal
 
     from watcher import agent
@@ -102,6 +103,7 @@ def _serve(settings: Settings, ended: list[str], *, until_idle: bool) -> None:
         with watch:
             rebuild.Rebuild(settings, database, listener=_tell, is_stopping=lambda: bool(ended), beat=watch.beat).run()
             watch.run()
+        return watch.is_missed()
     finally:
         database.close()
 

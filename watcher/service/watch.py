@@ -41,6 +41,7 @@ CLOSING_POLL = 0.02  # seconds between two looks for the last words of a turn
 START_PATIENCE = 10.0  # seconds in which a locked database is tried again at the start
 LOCK_WAIT = 1.0  # seconds to wait for the lock: a hook that looks whether it is held holds it for a moment
 YOUNG = 3600  # seconds: what was written this long before the first watcher ever ran is taken in too
+IDLE = "idle"  # why a watcher leaves that was to stay only while there is something to do
 SLICE_SIZE = 16 << 20  # bytes of one transcript that are taken in before flags, signals and others have their turn
 
 
@@ -188,6 +189,13 @@ class Watch:
         self._stop_reason = reason
         self._listening.wake()
 
+    def is_missed(self) -> bool:
+        """Say whether a session has begun while this watcher left for want of any: its hook took it for running.
+
+        To be asked once the lock is given back: whoever found it held before has written the session down by then.
+        """
+        return self._stop_reason == IDLE and bool(self._read_active())
+
     def beat(self) -> None:
         """Write down that this watcher still works."""
         self._changes.beat(self._id, now=self._clock())
@@ -292,7 +300,7 @@ class Watch:
         if self._active():
             self._busy_at = self._pace()
         if self._pace() - self._busy_at >= self._settings.watch.exit_after:
-            self._stop_reason = "idle"
+            self._stop_reason = IDLE
 
     def _hear(self, event: Event) -> None:
         self._busy_at = self._pace()
