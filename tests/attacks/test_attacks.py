@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import pytest
+
+from tests.attacks import MODULES, load
+from tests.attacks.__main__ import main, table
+from tests.attacks.outcome import Outcome
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_gets_through_is_named_with_its_reason(name: str, tmp_path: Path) -> None:
+    found = list(load(name)(tmp_path))
+
+    assert found
+    assert {one.kind: one.unexplained for one in found if one.unexplained} == {}
+    assert [one.kind for one in found if not one.tried] == []
+
+
+def test_the_table_counts_and_gives_reasons() -> None:
+    one = Outcome("secret: sample", 3, ("a", "b"), {"a": "it is no secret"})
+
+    assert one.unexplained == ("b",)
+    assert table([one]).splitlines() == [
+        "| attack or secret | tried | got through |",
+        "|---|---|---|",
+        "| secret: sample | 3 | 2 |",
+        "| all | 3 | 2 |",
+        "",
+        "secret: sample, a: it is no secret",
+        "",
+        "secret: sample, b: NOT MEANT TO GET THROUGH",
+    ]
+
+
+def test_a_name_that_is_none_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nothing"]) == 2
+    assert "no attacks named nothing" in capsys.readouterr().err
