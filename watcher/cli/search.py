@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from watcher.cli import arguments
-from watcher.cli.style import cell, columns, local_time, on_one_line, say, say_json
+from watcher.cli.style import cell, columns, local_time, notes, on_one_line, say, say_json
 from watcher.errors import UsageError
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def search(
     if as_json:
         say_json(found.rows)
     elif found.rows:
-        _show(found.rows, [lookup.name_of(row.project, names) for row in found.rows])
+        with notes():
+            _show(found.rows, [lookup.name_of(row.project, names) for row in found.rows])
     else:
         say(f"nothing found{f' in {filters.project}' if filters.project else ''}")
         say(f"Try: {_hint(filters, has_words=bool(words))}")
@@ -159,5 +160,5 @@ def _show(found: Sequence[Found], names: Sequence[str]) -> None:
     for row, name in zip(found, names, strict=True):
         is_cut = sys.stdout.isatty()
         title = cell(row.title, left) if is_cut else on_one_line(row.title)
-        project = cell(name, width).rstrip() if is_cut else name
+        project = cell(name, width).rstrip() if is_cut else on_one_line(name)
         say(f"{row.id:<{ids}}  {local_time(row.at)[:10]}  {row.type:<9}  {title}  {project}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from watcher.cli.style import local_time, say, say_json
+from watcher.cli.style import local_time, notes, say, say_json
 from watcher.cli.table import print_card
 from watcher.errors import ClaudeMemError
 
@@ -44,11 +44,12 @@ def show(
     if as_json:
         say_json([{**what._asdict(), **more} for what, more in found])
         return
-    for number, (what, more) in enumerate(found):
-        if number:
-            say("")
-        head, fields = _card(what, more)
-        print_card(head, fields)
+    with notes():
+        for number, (what, more) in enumerate(found):
+            if number:
+                say("")
+            head, fields = _card(what, more)
+            print_card(head, fields)
 
 
 def _found(connection: sqlite3.Connection, given: str) -> tuple[Details | Session, dict[str, Any]]:

@@ -1,4 +1,8 @@
-"""Owns how things look in a terminal: colours, times, and JSON for a pipe."""
+"""Owns how things look in a terminal: colours, times, and JSON for a pipe.
+
+What stands in the memory came from elsewhere: nothing of it that cannot be seen is printed. Where it is Claude that runs
+a command, in its shell, it is told as to a model: no tag in it acts, and what is remembered stands in a frame.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,14 @@ import shutil
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import typer
+
+from watcher.privacy import plain
 
 
 def colours() -> bool | None:
@@ -20,14 +28,26 @@ def colours() -> bool | None:
 
 def say(text: str, *, colour: str = "", bold: bool = False) -> None:
     """Print a line."""
-    typer.secho(text, fg=colour or None, bold=bold, color=colours())
+    typer.secho(_shown(text), fg=colour or None, bold=bold, color=colours())
 
 
 def say_json(value: object) -> None:
     """Print a value as JSON."""
     import orjson
 
-    sys.stdout.write(orjson.dumps(value, default=_fields, option=orjson.OPT_INDENT_2).decode() + "\n")
+    text = plain.escaped(orjson.dumps(value, default=_fields, option=orjson.OPT_INDENT_2).decode())
+    sys.stdout.write((text.replace("<", "\\u003c") if _is_read_by_claude() else text) + "\n")
+
+
+@contextmanager
+def notes() -> Iterator[None]:
+    """Put the frame around what is printed of the memory meanwhile, where it is Claude that reads it."""
+    if not _is_read_by_claude():
+        yield
+        return
+    typer.echo(f"{plain.OPENING}\n{plain.MARK}")
+    yield
+    typer.echo(plain.CLOSING)
 
 
 def fitted(line: str) -> str:
@@ -50,7 +70,7 @@ def wrapped(head: str, text: str) -> list[str]:
 
 def on_one_line(text: str) -> str:
     """Return a text without its breaks, and without what would move a terminal's cursor."""
-    return "".join(character for character in " ".join(text.split()) if character.isprintable())
+    return "".join(character for character in plain.one_line(text) if character.isprintable())
 
 
 def cell(text: str, width: int) -> str:
@@ -92,6 +112,14 @@ def ago(milliseconds: int) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit} ago"
     return f"{seconds} s ago"
+
+
+def _is_read_by_claude() -> bool:
+    return bool(os.environ.get("CLAUDECODE"))  # as Claude Code has it in every shell of its own
+
+
+def _shown(text: str) -> str:
+    return plain.shown(text) if _is_read_by_claude() else plain.plain(text)
 
 
 def _fields(value: Any) -> dict[str, Any]:

@@ -1,10 +1,13 @@
-"""Owns what comes of a digest: summaries, observations, the marks on tool uses, and what it cost."""
+"""Owns what comes of a digest: summaries, observations, the marks on tool uses, and what it cost.
+
+Whoever worded it, only plain text is stored: an agent may have copied what was hidden in a tool's output.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
@@ -12,6 +15,7 @@ from watcher.memory.database import insert, iso
 from watcher.memory.identifiers import all_parts
 from watcher.memory.models import Observation, SdkSession, SessionSummary, SummarySource, ToolUse, ToolUseStatus
 from watcher.memory.turns import Turn
+from watcher.privacy.plain import plain
 
 MISSING = "unreadable: the answer lacks the summary of this turn"  # what is kept as the error then
 
@@ -90,7 +94,7 @@ def put_observations(
             "created_at": iso(observation.at),
             "created_at_epoch": observation.at,
         }
-        for observation in observations
+        for observation in map(_plain_observation, observations)
     ]
     if not rows:
         return 0
@@ -175,6 +179,7 @@ def is_by(connection: Connection, session_id: str, agent: str) -> bool:
 def _put_summary(
     connection: Connection, turn: Turn, summary: SummaryFields, source: SummarySource, agent: str, now: int
 ) -> int:
+    summary = SummaryFields(**{name: plain(value) for name, value in asdict(summary).items()})
     values = {
         **asdict(summary),
         "summary_text": summary.text,
@@ -211,6 +216,15 @@ def _put_summary(
     return connection.execute(
         statement.on_conflict_do_update(index_elements=["session_id", "prompt_number"], set_=values, where=may_replace)
     ).rowcount
+
+
+def _plain_observation(observation: ObservationFields) -> ObservationFields:
+    texts = {name: plain(getattr(observation, name)) for name in ("title", "subtitle", "narrative")}
+    lists = {
+        name: tuple(map(plain, getattr(observation, name)))
+        for name in ("facts", "concepts", "files_read", "files_modified")
+    }
+    return replace(observation, **texts, **lists)
 
 
 def _without_time(observation: ObservationFields) -> dict[str, object]:

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from watcher.memory.states import SessionStatus, SummarySource
+from watcher.privacy.plain import CLOSING, OPENING, UNSEEN
 
 # Written out, as SQLite takes an index of some rows only for a query that says the same. However many small things
 # were observed since, a decision is found at once.
 IS_TO_HEED = "type = 'decision' OR instr(concepts, '\"gotcha\"') OR instr(concepts, '\"trade-off\"')"
 
 BESIDE_FRESH = 1_800_000  # milliseconds without news after which a session counts no longer as at work
-BESIDE_UNITS = 320  # UTF-16 units that `with_beside` adds at most
+BESIDE_UNITS = 280  # UTF-16 units that `with_beside` adds at most
 
 FEW = 60  # characters: "Thank you." and "You are welcome."
 RECENT = 60  # sessions, and summaries, among which those worth a line are looked for
@@ -57,22 +58,24 @@ JOIN sdk_sessions s ON s.session_id = told.session_id
 ORDER BY 5, 4 DESC LIMIT :limit
 """  # noqa: S608
 # The SessionStart hook asks the same, with the standard library of whatever Python there is; a test holds the two
-# together. JSON keeps the request on one line, whatever was typed; a tag in it must not end the one around it.
+# together. JSON keeps the request on one line, whatever was typed; a tag in it must not end the frame.
+_END = CLOSING.removesuffix(">")
 _WITH_BESIDE = f"""
-SELECT text || coalesce((
+SELECT '{OPENING}' || char(10) || replace(text, '{_END}', '&lt;{_END[1:]}') || coalesce((
     SELECT char(10) || char(10) || 'Another session is open in this project, last heard of at '
         || strftime('%H:%M', last_activity_at_epoch / 1000, 'unixepoch') || ' UTC'
         || coalesce('; it was asked: ' || (
             SELECT substr(replace(json_quote(
-                substr(prompt_text, 1, 100) || CASE WHEN length(prompt_text) > 100 THEN '…' ELSE '' END
-            ), '<', '&lt;'), 1, 112)
-            FROM user_prompts p WHERE p.session_id = s.session_id ORDER BY prompt_number DESC LIMIT 1
+                substr(prompt_text, 1, 80) || CASE WHEN length(prompt_text) > 80 THEN '…' ELSE '' END
+            ), '<', '&lt;'), 1, 92)
+            FROM user_prompts p WHERE p.session_id = s.session_id AND NOT substr(prompt_text, 1, 80) GLOB :unseen
+            ORDER BY prompt_number DESC LIMIT 1
         ), '.')
     FROM sdk_sessions s
     WHERE status = '{SessionStatus.ACTIVE}' AND last_activity_at_epoch > :now - {BESIDE_FRESH}
         AND project = :project AND session_id != :session_id
     ORDER BY last_activity_at_epoch DESC LIMIT 1
-), '')
+), '') || char(10) || '{CLOSING}'
 FROM contexts WHERE project = :project AND text != ''
 """  # noqa: S608
 
@@ -156,10 +159,10 @@ def sessions(connection: sqlite3.Connection, project: str, limit: int, *, but: S
 
 
 def with_beside(connection: sqlite3.Connection, project: str, *, now: int, session_id: str = "") -> str:
-    """Return what a session of a project that starts now reads: the context, and who else is at work there.
+    """Return what a session of a project that starts now reads: the context in its frame, and who else is at work there.
 
     Empty where nothing is remembered.
     """
-    values = {"project": project, "now": now, "session_id": session_id}
+    values = {"project": project, "now": now, "session_id": session_id, "unseen": f"*[{UNSEEN}]*"}
     row = connection.execute(_WITH_BESIDE, values).fetchone()
     return str(row[0]) if row else ""

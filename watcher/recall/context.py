@@ -15,6 +15,7 @@ from itertools import islice
 from watcher.memory import recalled
 from watcher.memory.recalled import Observation, Session, Summary
 from watcher.memory.states import SummarySource
+from watcher.privacy import plain
 from watcher.recall.line import session_line
 from watcher.recall.lines import cut, file_names, when
 from watcher.recall.parts import Filled, Part, share_out
@@ -69,8 +70,8 @@ _FIELD_LENGTHS = (
 class Context:
     """A context, and what of it each part takes."""
 
-    text: str  # empty where nothing is remembered
-    around: int  # UTF-16 units of what stands around the parts
+    text: str  # without the frame, which whoever prints it puts around it; empty where nothing is remembered
+    around: int  # UTF-16 units of what stands around the parts, the frame included
     parts: tuple[Filled, ...]
 
 
@@ -84,7 +85,7 @@ def compose(connection: sqlite3.Connection, project: str, settings: ContextSetti
     parts = list(_parts(connection, project, settings))
     most = min(settings.max_units, MOST)
     closing = _CLOSING if most >= _ROOM_FOR_CLOSING else ""
-    around = units(_OPENING + closing)
+    around = units("\n".join((plain.OPENING, _OPENING + closing, plain.CLOSING)))
     # A session beside is told by the hook, which alone knows of it: room is kept for that.
     filled = tuple(share_out(parts, most - around - recalled.BESIDE_UNITS))
     told = "".join(part.text for part in filled)

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from watcher import __version__
 from watcher.errors import ClaudeMemError
+from watcher.privacy.plain import framed, shown
 from watcher.recall.tools import TOOLS
 
 NAME = "claude-mem"
@@ -120,7 +121,7 @@ def _call(answer: Answer, name: object, arguments: object) -> Message:
     if not isinstance(name, str) or not isinstance(arguments, dict):
         raise _RefusedError(_NO_PARAMS, "a call has the name of a tool, and an object of arguments")
     try:
-        text, is_error = answer(name, arguments), False
+        text, is_error = framed(shown(answer(name, arguments))), False
     except ClaudeMemError as error:
-        text, is_error = f"{error}\nTry: {error.hint}" if error.hint else str(error), True
+        text, is_error = shown(f"{error}\nTry: {error.hint}" if error.hint else str(error)), True
     return {"content": [{"type": "text", "text": text}], "isError": is_error}

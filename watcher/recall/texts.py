@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import chain
 
 from watcher.memory.details import Details, Observation, Prompt, Summary
+from watcher.privacy.plain import one_line, plain
 
 # Claude Code takes answers of up to 25,000 tokens; a fifth of that is as much as a look back should cost.
 MOST = 20_000  # characters of an answer
@@ -30,7 +31,7 @@ def bounded(head: str, parts: Iterable[str]) -> tuple[str, int]:
 
 def line(text: str, most: int = _LINE) -> str:
     """Return a text on one line, cut to so many characters."""
-    flat = " ".join(text.split())
+    flat = one_line(text)
     return flat if len(flat) <= most else f"{flat[: most - 1].rstrip()}…"
 
 
@@ -46,18 +47,18 @@ def detailed(what: Details) -> str:
         return _joined(
             f"## {what.id} {what.type}: {line(what.title)}",
             f"{where}, in {what.project}",
-            what.subtitle,
-            what.narrative,
-            *(f"- {fact}" for fact in what.facts),
+            _inner(what.subtitle),
+            _inner(what.narrative),
+            *(_inner(f"- {fact}") for fact in what.facts),
             _named("Concepts", ", ".join(what.concepts)),
             _named("Files read", ", ".join(what.files_read)),
             _named("Files changed", ", ".join(what.files_modified)),
         )
     if isinstance(what, Summary):
-        return _joined(f"## {what.id} summary: {what.request}", f"{where}, in {what.project}", *_fields(what))
+        return _joined(f"## {what.id} summary: {_inner(what.request)}", f"{where}, in {what.project}", *_fields(what))
     assert isinstance(what, Prompt)  # noqa: S101 - for the type checker
     return _joined(
-        f"## {what.id} prompt", f"{where}, in {what.project}", what.text, _named("Answer", what.closing_text)
+        f"## {what.id} prompt", f"{where}, in {what.project}", _inner(what.text), _named("Answer", what.closing_text)
     )
 
 
@@ -74,7 +75,12 @@ def _fields(summary: Summary) -> list[str]:
 
 
 def _named(name: str, text: str) -> str:
-    return f"{name}: {text}" if text else ""
+    return f"{name}: {_inner(text)}" if text else ""
+
+
+def _inner(text: str) -> str:
+    """Return a text with its lines, but for the first, set in: only what is said here begins a line."""
+    return "\n  ".join(plain(text).split("\n"))
 
 
 def _joined(*lines: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from watcher.privacy.plain import plain
+
 _READING = {"Read": "file_path", "NotebookRead": "notebook_path"}
 _MODIFYING = {
     "Edit": "file_path",
@@ -18,13 +20,12 @@ _MODIFYING = {
 
 
 def excerpt(text: str, limit: int) -> str:
-    """Return a text cut in the middle to `limit` characters: beginnings name things, ends tell how it went."""
-    text = text.replace("\0", "")
+    """Return a text, plain, and cut in the middle to `limit` characters: beginnings name things, ends tell how it went."""
     if len(text) <= limit:
-        return text
+        return plain(text)
     head = limit * 3 // 5
     tail = limit - head
-    return f"{text[:head]}\n[… {len(text) - limit} characters left out …]\n{text[-tail:]}"
+    return f"{plain(text[:head])}\n[… {len(text) - limit} characters left out …]\n{plain(text[-tail:])}"
 
 
 def input_excerpt(arguments: Mapping[str, Any], limit: int) -> str:
