@@ -176,7 +176,7 @@ def test_a_row_takes_a_line_of_the_terminal(home: WatcherProcess, width: int) ->
     named = {line.split()[0]: line for line in lines}
     assert named["#1"].endswith("xx…  tidytime")
     assert "界" in named["#2"]
-    assert "duration[31m red next" in named["#3"]
+    assert "duration red next" in named["#3"]
     assert {wcswidth(line) for line in lines} == {width}
 
 

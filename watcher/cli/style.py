@@ -1,7 +1,7 @@
 """Owns how things look in a terminal: colours, times, and JSON for a pipe.
 
-What stands in the memory came from elsewhere: nothing of it that cannot be seen is printed. Where it is Claude that runs
-a command, in its shell, it is told as to a model: no tag in it acts, and what is remembered stands in a frame.
+What stands in the memory came from elsewhere: nothing of it that cannot be seen is printed. Where it is Claude that
+runs a command, in its shell, it is told as to a model: no tag in it acts, and what is remembered stands in a frame.
 """
 
 from __future__ import annotations

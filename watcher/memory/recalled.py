@@ -159,7 +159,7 @@ def sessions(connection: sqlite3.Connection, project: str, limit: int, *, but: S
 
 
 def with_beside(connection: sqlite3.Connection, project: str, *, now: int, session_id: str = "") -> str:
-    """Return what a session of a project that starts now reads: the context in its frame, and who else is at work there.
+    """Return what a session of a project that starts now reads: the context, and who else is at work, in a frame.
 
     Empty where nothing is remembered.
     """

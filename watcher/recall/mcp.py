@@ -70,7 +70,7 @@ def _reply(answer: Answer, line: bytes) -> Message | None:
 
         traceback.print_exc()  # Claude Code keeps what a server says there
         said = f"defect of claude-mem: {error!r}; the others of its tools, and other words, may do"
-        return {"jsonrpc": "2.0", "id": number, "error": {"code": _DEFECT, "message": said}}
+        return {"jsonrpc": "2.0", "id": number, "error": {"code": _DEFECT, "message": shown(said)}}
     return {"jsonrpc": "2.0", "id": number, "result": result}
 
 

@@ -20,7 +20,7 @@ _MODIFYING = {
 
 
 def excerpt(text: str, limit: int) -> str:
-    """Return a text, plain, and cut in the middle to `limit` characters: beginnings name things, ends tell how it went."""
+    """Return a plain text cut in the middle to `limit` characters: beginnings name things, ends tell how it went."""
     if len(text) <= limit:
         return plain(text)
     head = limit * 3 // 5
