@@ -1,1 +1,1 @@
-"""Tests of what must not get into the memory."""
+"""Tests of watcher/privacy."""
