@@ -1,4 +1,4 @@
-"""add where what is kept came from: the project, or from outside of it."""
+"""add where what is kept came from, and what observations rest on."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ depends_on = None
 def upgrade():
     for table in ("tool_uses", "observations", "session_summaries"):
         op.add_column(table, sa.Column("origin", sa.String(), server_default="", nullable=False))
+    op.add_column("observations", sa.Column("basis", sa.String(), server_default="", nullable=False))
 
 
 def downgrade():

@@ -19,6 +19,7 @@ from typing import Any
 import typer
 
 from watcher.privacy import plain
+from watcher.privacy.origin import mark
 
 
 def colours() -> bool | None:
@@ -71,6 +72,11 @@ def wrapped(head: str, text: str) -> list[str]:
 def on_one_line(text: str) -> str:
     """Return a text without its breaks, and without what would move a terminal's cursor."""
     return "".join(character for character in plain.one_line(text) if character.isprintable())
+
+
+def from_elsewhere(title: str, origin: str) -> str:
+    """Return a title, with where it came from before it where that is not the project."""
+    return f"({said}) {title}" if (said := mark(origin)) else title
 
 
 def cell(text: str, width: int) -> str:

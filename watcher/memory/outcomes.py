@@ -6,7 +6,7 @@ Whoever worded it, only plain text is stored: an agent may have copied what was 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
@@ -53,6 +53,8 @@ class ObservationFields:
     files_modified: tuple[str, ...]
     tool_use_ids: tuple[str, ...]
     at: int  # epoch: when the last of the tool uses it rests on was begun
+    basis: str = ""  # of Basis; empty where that is not known
+    origin: str = ""  # of Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +66,28 @@ class Retried:
 
 
 def put_provisional(
-    connection: Connection, turn: Turn, summary: SummaryFields, *, is_brief: bool = False, agent: str, now: int
+    connection: Connection,
+    turn: Turn,
+    summary: SummaryFields,
+    *,
+    is_brief: bool = False,
+    agent: str,
+    origin: str = "",
+    now: int,
 ) -> bool:
     """Store a provisional summary, unless the agent's knows the same closing words; say whether it was stored.
 
     One that `is_brief` does not wait for the agent's.
     """
     source = SummarySource.BRIEF if is_brief else SummarySource.PROVISIONAL
-    return _put_summary(connection, turn, summary, source, agent, now) > 0
+    return _put_summary(connection, turn, summary, source, agent, origin, now) > 0
 
 
-def put_agent_summary(connection: Connection, turn: Turn, summary: SummaryFields, *, agent: str, now: int) -> None:
+def put_agent_summary(
+    connection: Connection, turn: Turn, summary: SummaryFields, *, agent: str, origin: str = "", now: int
+) -> None:
     """Store the agent's summary in the place of what was there, unless that knows later closing words."""
-    _put_summary(connection, turn, summary, SummarySource.AGENT, agent, now)
+    _put_summary(connection, turn, summary, SummarySource.AGENT, agent, origin, now)
 
 
 def put_observations(
@@ -104,13 +115,15 @@ def put_observations(
     return stored
 
 
-def mark_observed(connection: Connection, tool_use_ids: Sequence[str]) -> None:
-    """Take tool uses off the queue; their excerpts have served."""
-    connection.execute(
-        update(ToolUse)
-        .where(ToolUse.tool_use_id.in_(tool_use_ids))
-        .values(status=ToolUseStatus.OBSERVED, input=None, output=None)
-    )
+def mark_observed(connection: Connection, origins: Mapping[str, str]) -> None:
+    """Take tool uses off the queue, of which it is told where their output came from; their excerpts have served."""
+    for origin in sorted(set(origins.values())):
+        these = [tool_use_id for tool_use_id, its in origins.items() if its == origin]
+        connection.execute(
+            update(ToolUse)
+            .where(ToolUse.tool_use_id.in_(these))
+            .values(status=ToolUseStatus.OBSERVED, input=None, output=None, origin=origin)
+        )
 
 
 def count_failure(
@@ -177,7 +190,13 @@ def is_by(connection: Connection, session_id: str, agent: str) -> bool:
 
 
 def _put_summary(
-    connection: Connection, turn: Turn, summary: SummaryFields, source: SummarySource, agent: str, now: int
+    connection: Connection,
+    turn: Turn,
+    summary: SummaryFields,
+    source: SummarySource,
+    agent: str,
+    origin: str,
+    now: int,
 ) -> int:
     summary = SummaryFields(**{name: plain(value) for name, value in asdict(summary).items()})
     values = {
@@ -186,6 +205,7 @@ def _put_summary(
         "identifiers": all_parts(asdict(summary).values()),
         "source": source,
         "agent": agent,
+        "origin": origin,
         "closing_at_epoch": turn.closing_at,
         "created_at": iso(turn.last_at),
         "created_at_epoch": turn.last_at,
@@ -218,13 +238,17 @@ def _put_summary(
     ).rowcount
 
 
-def _plain_observation(observation: ObservationFields) -> ObservationFields:
-    texts = {name: plain(getattr(observation, name)) for name in ("title", "subtitle", "narrative")}
-    lists = {
-        name: tuple(map(plain, getattr(observation, name)))
-        for name in ("facts", "concepts", "files_read", "files_modified")
-    }
-    return replace(observation, **texts, **lists)
+def _plain_observation(one: ObservationFields) -> ObservationFields:
+    return replace(
+        one,
+        title=plain(one.title),
+        subtitle=plain(one.subtitle),
+        narrative=plain(one.narrative),
+        facts=tuple(map(plain, one.facts)),
+        concepts=tuple(map(plain, one.concepts)),
+        files_read=tuple(map(plain, one.files_read)),
+        files_modified=tuple(map(plain, one.files_modified)),
+    )
 
 
 def _without_time(observation: ObservationFields) -> dict[str, object]:

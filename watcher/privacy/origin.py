@@ -25,9 +25,9 @@ class Origin(StrEnum):
 
 _RANKS = {origin: rank for rank, origin in enumerate(Origin)}
 _MARKS = {
-    Origin.BESIDE: "(beside text from elsewhere)",
-    Origin.OUTSIDE: "(from outside the project)",
-    Origin.WEB: "(from the web)",
+    Origin.BESIDE: "beside text from elsewhere",
+    Origin.OUTSIDE: "from outside the project",
+    Origin.WEB: "from the web",
 }
 
 _SHELLS = frozenset({"Bash", "PowerShell"})
@@ -38,7 +38,7 @@ _PATHS = ("file_path", "notebook_path", "path")
 # What a subagent or a shell in the background did is another tool use of the same turn.
 RELAYS = frozenset({"Agent", "Task", "AgentOutputTool", "TaskOutput", "BashOutput"})
 
-_ADDRESS = re.compile(r"(?i)\b(?:https?|ftp|wss?)://(?!(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1\])(?![\w.-]))")
+_ADDRESS = re.compile(r"(?i)\b(?:https?|ftp|wss?)://(?!(?:localhost|127(?:\.\d+){3}|0\.0\.0\.0|\[::1\])(?![\w.-]))")
 _PROGRAMS = (
     r"wget|aria2c|httpie|xh|lynx|w3m|links|elinks|gh|glab|ssh|scp|sftp|rsync|ftp|telnet|nc|ncat|socat"
     r"|iwr|irm|Invoke-WebRequest|Invoke-RestMethod|Start-BitsTransfer"
@@ -51,7 +51,7 @@ _FETCHES = re.compile(
 )
 _CURL = re.compile(r"(?i)(?:^|[\s|;&(`'\"/\\])curl(?:\.exe)?(?=\s)")
 _OWN_HOST = re.compile(
-    r"(?i)(?<![\w.@/-])(?:https?://)?(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1\])(?=[:/\s'\"]|$)"
+    r"(?i)(?<![\w.@/-])(?:https?://)?(?:localhost|127(?:\.\d+){3}|0\.0\.0\.0|\[::1\])(?=[:/\s'\"]|$)"
 )
 _WORD = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^\s\"'|;&<>()`]+)")
 _START = re.compile(r"(?:^|[|;&\n(`])\s*$")
@@ -73,7 +73,7 @@ def beside(own: str, others: str) -> Origin:
 
 
 def mark(origin: str) -> str:
-    """Return what is said of an origin in brackets; nothing of the project's own, and of what is not known."""
+    """Return what is said of an origin; nothing of the project's own, and of what is not known."""
     return next((words for one, words in _MARKS.items() if one == origin), "")
 
 
