@@ -65,6 +65,7 @@ def test_json_for_a_pipe(home: WatcherProcess) -> None:
         "project": PROJECT,
         "at": found["S3"]["at"],
         "session_id": found["S3"]["session_id"],
+        "origin": "project",
     }
     assert found["S3"]["at"] > 1_700_000_000_000
     assert {row["id"][0] for row in json.loads(home.run("search", "duration", "--json").stdout)} == {"#", "S", "P"}

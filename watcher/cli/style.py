@@ -27,9 +27,13 @@ def colours() -> bool | None:
     return False if os.environ.get("NO_COLOR") else None
 
 
-def say(text: str, *, colour: str = "", bold: bool = False) -> None:
-    """Print a line."""
-    typer.secho(_shown(text), fg=colour or None, bold=bold, color=colours())
+def say(text: str, *, colour: str = "", bold: bool = False, head: str = "") -> None:
+    """Print a line; with a `head`, the colour is that's alone."""
+    rest = _shown(text)
+    if head:
+        typer.echo(typer.style(head, fg=colour) + rest, color=colours())
+    else:
+        typer.secho(rest, fg=colour or None, bold=bold, color=colours())
 
 
 def say_json(value: object) -> None:

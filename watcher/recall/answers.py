@@ -97,7 +97,8 @@ def _timeline(connection: sqlite3.Connection, scope: Scope, given: Arguments, no
     if not found:
         return f"Nothing is found in {line(where.project)}. {scope.hint(where.project)}"
     rows = [
-        f"{'> ' if one.id == str(what) else ''}{one.id} {moment(one.at)} {kind(one.type, one.origin)}: {line(one.title)}"
+        f"{'> ' if one.id == str(what) else ''}{one.id} {moment(one.at)} {kind(one.type, one.origin)}: "
+        f"{line(one.title)}"
         for one in found
     ]
     text, told = bounded(f"In {line(where.project)}, the oldest first. Details: get_observations(ids).", rows)

@@ -4,9 +4,9 @@ Claude Code hands a SessionStart hook's output to the model up to 10,000 UTF-16 
 2 KB preview of it instead. So the room is shared out (see `parts`): what the project is about now comes first, then
 what is open, what was decided, and what was done. Nothing is told twice.
 
-What came from the web, or from outside the project, is marked so wherever it stands. It may hold somebody else's orders:
-so of what came from the web no next step is listed as open, and a last summary that did has its next steps last, and
-marked. Search finds all of it.
+What came from the web, or from outside the project, is marked so wherever it stands. It may hold somebody else's
+orders: so of what came from the web no next step is listed as open, and a last summary that did not come from the
+project alone has its next steps last, and marked. Search finds all of it.
 """
 
 from __future__ import annotations
