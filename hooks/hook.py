@@ -3,6 +3,10 @@
 A hook runs under whatever `python3` there is, from 3.9 on, with the standard library alone (`-I -S`), while Claude
 Code waits for it: so it imports little. `import json` costs as much as Python's own start; SQLite reads JSON too.
 Whatever goes wrong, a hook says nothing but what Claude Code expects, ends with 0, and leaves a line in hooks.log.
+
+An event holds what was asked and answered: secrets, and what is private. None of that leaves the process. A flag keeps
+the few fields in KEPT and two digests, as `watcher/privacy/hook_events.py` has them too; the words stand in the
+transcript.
 """
 
 import os
@@ -13,9 +17,11 @@ BUSY_TIMEOUT = 0.8  # seconds to wait for a writer; all SessionEnd hooks of a pl
 SAME_EVENT = 10_000  # milliseconds within which the same event again is the same hook set up twice
 MAX_ASIDE = 1000  # flags kept in files
 MAX_LOG = 1_000_000  # bytes, before hooks.log is put aside as hooks.log.1
+KEPT = ("transcript_path", "cwd", "reason")  # of an event, with its flag
+MAX_REASON = 40  # characters: it is a word, such as `logout`
 
 # A plugin and settings.json may both set up the same hook. Claude Code then runs both, at the same time and with the
-# same bytes on stdin, so the second is recognised here. Newest rows first: there may be many, and events are long.
+# same bytes on stdin, so the second is recognised here. Newest rows first: there may be many.
 _RAISE = """
 INSERT INTO flags (session_id, kind, project, event, raised_at_epoch)
 SELECT :session_id, :kind, :project, :event, :now
@@ -30,21 +36,36 @@ SELECT json_object('session_id', :session_id, 'kind', :kind, 'project', :project
 """
 
 
+class EventError(ValueError):
+    """An event is none that a hook can do anything with; the message quotes nothing of it."""
+
+
 class Event:
     """What Claude Code tells a hook: the JSON as it came, and what is needed of it."""
 
-    __slots__ = ("cwd", "json", "now", "project", "session_id", "source", "transcript_path")
+    __slots__ = ("closing", "cwd", "json", "now", "project", "reason", "session_id", "source", "transcript_path")
 
     def __init__(self, json: str) -> None:
         self.json = json
         self.now = int(time.time() * 1000)  # milliseconds since 1970
-        fields = extract(json, ("session_id", "transcript_path", "cwd", "source"))
-        self.session_id, self.transcript_path, self.cwd, self.source = fields
+        keys = ("session_id", "transcript_path", "cwd", "source", "reason", "last_assistant_message")
+        self.session_id, self.transcript_path, self.cwd, self.source, self.reason, self.closing = extract(json, keys)
         if not self.session_id:
-            raise ValueError("the event has no session_id")
+            raise EventError("the event has no session_id")
         # The event's cwd follows `cd`; this variable keeps the folder that the session was started in.
         started_in = os.environ.get("CLAUDE_PROJECT_DIR", "")
         self.project = os.fsencode(started_in).decode("utf-8", "replace") or self.cwd
+
+    def kept(self) -> str:
+        """Return what a flag keeps of it, as JSON: no text of the session. The digest tells it from the next event."""
+        found = {"digest": digest(self.json), **{key: getattr(self, key) for key in KEPT}}
+        if len(self.reason) > MAX_REASON or not self.reason.replace("_", "").isalnum():
+            del found["reason"]
+        if self.closing:
+            found["closing_digest"] = digest(self.closing)
+        pairs = [part for key, value in found.items() if value for part in (key, value)]
+        marks = ", ".join("?" * len(pairs))
+        return _sqlite().connect(":memory:").execute(f"SELECT json_object({marks})", pairs).fetchone()[0]
 
 
 def run(name: str, act: object) -> None:
@@ -118,9 +139,22 @@ def project_of(connection: object, folder: str) -> str:
     return row[0] if row else folder
 
 
+def digest(text: str) -> str:
+    """Return what tells a text from others; the same where it stands in an event and where it stands in a transcript.
+
+    What is broken there, half a surrogate pair say, is shown as a question mark or as U+FFFD: neither counts.
+    """
+    try:
+        from _blake2 import blake2b  # `hashlib` around it takes ten times as long to import
+    except ImportError:
+        from hashlib import blake2b
+    plain = text.strip().replace("?", "").replace("\ufffd", "")
+    return blake2b(plain.encode("utf-8", "ignore"), digest_size=8).hexdigest()
+
+
 def raise_flag(event: Event, kind: str) -> None:
     """Raise one flag, once; where the database is missing, locked or full, a file keeps it for the watcher."""
-    values = {"session_id": event.session_id, "kind": kind, "project": event.project, "event": event.json}
+    values = {"session_id": event.session_id, "kind": kind, "project": event.project, "event": event.kept()}
     try:
         connect().execute(_RAISE, {**values, "now": event.now, "same": SAME_EVENT})
     except Exception:
@@ -149,7 +183,7 @@ def _set_aside(flag: dict) -> None:
 def log(name: str, problem: object) -> None:
     """Write one line to hooks.log; where that fails too, nobody can be told."""
     try:
-        what = f"{type(problem).__name__}: {problem}" if isinstance(problem, BaseException) else str(problem)
+        what = _told(problem) if isinstance(problem, BaseException) else str(problem)
         moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         line = f"{moment} {name} {' '.join(what.split())[:1000]}\n"
         path = os.path.join(folder("logs"), "hooks.log")
@@ -162,6 +196,20 @@ def log(name: str, problem: object) -> None:
         os.close(descriptor)
     except BaseException:  # noqa: BLE001, S110
         pass
+
+
+def _told(error: BaseException) -> str:
+    """Say what went wrong without the text that it went wrong with, which the message of many an error quotes."""
+    kind = type(error).__name__
+    if isinstance(error, (OSError, EventError)):
+        return f"{kind}: {error}"
+    if isinstance(error, _sqlite().Error):
+        return kind + ": " + str(error).partition('"')[0]
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno}" if trace else "nowhere"
+    return f"{kind} in {place}"
 
 
 def open_log(path: str) -> int:
@@ -192,7 +240,8 @@ def extract(json: str, keys: tuple) -> list:
     connection = _sqlite().connect(":memory:")
     # A lone surrogate in the JSON is no UTF-8 any more, and no reason to give up.
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-    columns = ", ".join(f"json_extract(:json, '$.{key}')" for key in keys)
+    one = "CASE json_type(:json, '$.{0}') WHEN 'text' THEN json_extract(:json, '$.{0}') END"
+    columns = ", ".join(one.format(key) for key in keys)
     row = connection.execute(f"SELECT {columns}", {"json": json}).fetchone()
     return [value if isinstance(value, str) else "" for value in row]
 

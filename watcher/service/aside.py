@@ -21,8 +21,10 @@ def raise_flags(database: Database, folder: Path, listener: Listener) -> int:
             kind, event = FlagKind(said["kind"]), str(said["event"])
             session_id, project, at = str(said["session_id"]), str(said["project"]), int(said["raised_at"])
         except (OSError, ValueError, TypeError, KeyError) as error:
-            kept = path.replace(path.with_suffix(".broken"))
-            listener(Event(EventKind.TROUBLE, f"cannot read a flag that was set aside ({error!r}); it is kept: {kept}"))
+            # What is in it cannot be told, and may be what must not be kept; the transcript has all that it was about.
+            path.unlink()
+            why = type(error).__name__  # its message may quote what was read
+            listener(Event(EventKind.TROUBLE, f"cannot read a flag that was set aside ({why}): {path} is removed"))
             continue
         with database.write() as connection:
             sessions.raise_flag(connection, session_id, kind, event, at, project=project)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from watcher.memory import checkpoints, intake, records, sessions
 from watcher.memory.database import Database
+from watcher.privacy import hook_events
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.service.follow import beginning
+from watcher.service.last_words import LastWords, Said
 from watcher.service.noise import Noise
 from watcher.service.projects import Projects
 from watcher.settings import CaptureSettings
@@ -31,6 +34,7 @@ class _Decoded:
 
     records: list[records.Record] = field(default_factory=list)
     broken: list[checkpoints.BrokenRecord] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
     cwd: str = ""
     skipped: int = 0
 
@@ -84,6 +88,7 @@ class Ingest:
         self._clock = clock
         self._projects = Projects(database, clock=clock)
         self._placed: dict[str, str] = {}  # the projects of sessions whose folder is known, by session
+        self.last_words = LastWords()  # of the sessions that were taken in here
 
     def take_in(self, path: Path, *, most: int = sys.maxsize, anew: bool = False) -> records.Taken:
         """Take in what is new in a transcript, some `most` bytes of it; return what of it was new to the memory.
@@ -136,6 +141,8 @@ class Ingest:
                 lines_skipped=decoded.skipped,
                 now=moment,
             )
+        if decoded.said and not source.agent_id:
+            self.last_words.note(source.session_id, decoded.said)
         for line in decoded.broken:
             self._tell(EventKind.BROKEN, source, f"{source.path} at byte {line.offset}: {line.reason}")
         return taken
@@ -172,6 +179,7 @@ class Ingest:
                 continue
             decoded.cwd = decoded.cwd or meaning.cwd
             decoded.records += found
+            decoded.said += _said(meaning.entries)
             decoded.skipped += not found
         return decoded
 
@@ -206,6 +214,14 @@ class Ingest:
 
     def _tell(self, kind: EventKind, source: records.Source, text: str) -> None:
         self._listener(Event(kind, text, source.session_id))
+
+
+def _said(found: Sequence[entries.Entry]) -> Iterator[Said]:
+    for entry in found:
+        if isinstance(entry, entries.AssistantText):
+            yield Said(entry.at, hook_events.digest(entry.text))
+        elif isinstance(entry, entries.Prompt):
+            yield Said(entry.at, "")
 
 
 def _broken(line: tail.Line, reason: str) -> checkpoints.BrokenRecord:
