@@ -14,6 +14,7 @@ from pathlib import Path
 from watcher.memory import checkpoints, intake, records, sessions
 from watcher.memory.database import Database
 from watcher.service.events import Clock, Event, EventKind, Listener, now
+from watcher.privacy import passages
 from watcher.service.follow import beginning
 from watcher.service.noise import Noise
 from watcher.service.projects import Projects
@@ -195,14 +196,25 @@ class Ingest:
             case entries.AssistantText():
                 return records.WordsRecord(entry.at, closing_words(entry.text))
             case entries.Prompt():
-                text = excerpts.excerpt(entry.text, PROMPT_CHARS)
-                return records.PromptRecord(entry.at, entry.uuid, text, entry.is_queued)
+                return self._prompt(entry)
             case entries.TurnEnd():
                 return records.TurnEndRecord(entry.at)
             case entries.Title():
                 return records.TitleRecord(entry.at, excerpts.excerpt(entry.text, 200))
             case _:
                 raise TypeError(f"no record for {entry!r}")
+
+    def _prompt(self, entry: entries.Prompt) -> records.PromptRecord:
+        """Return what is stored of a prompt: what is private is taken out before anything is cut."""
+        public = passages.without_private(entry.text)
+        return records.PromptRecord(
+            at=entry.at,
+            uuid=entry.uuid,
+            text=excerpts.excerpt(public.text, PROMPT_CHARS),
+            continues_turn=entry.is_queued,
+            is_private=public.is_wholly_private,
+            had_private=public.had_private,
+        )
 
     def _tell(self, kind: EventKind, source: records.Source, text: str) -> None:
         self._listener(Event(kind, text, source.session_id))
