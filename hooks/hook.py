@@ -25,6 +25,8 @@ WHERE NOT EXISTS (
         AND raised_at_epoch BETWEEN :now - :same AND :now + :same
 )
 """
+# What is kept of an event: nothing that anybody said. The watcher knows the assistant's last words by their checksum.
+_KEPT = ("session_id", "transcript_path", "cwd", "hook_event_name", "prompt_id", "source", "reason")
 _AS_JSON = """
 SELECT json_object('session_id', :session_id, 'kind', :kind, 'project', :project, 'event', :event, 'raised_at', :now)
 """
@@ -120,12 +122,24 @@ def project_of(connection: object, folder: str) -> str:
 
 def raise_flag(event: Event, kind: str) -> None:
     """Raise one flag, once; where the database is missing, locked or full, a file keeps it for the watcher."""
-    values = {"session_id": event.session_id, "kind": kind, "project": event.project, "event": event.json}
+    values = {"session_id": event.session_id, "kind": kind, "project": event.project, "event": _kept(event)}
     try:
         connect().execute(_RAISE, {**values, "now": event.now, "same": SAME_EVENT})
     except Exception:
         _set_aside({**values, "now": event.now})
         raise
+
+
+def _kept(event: Event) -> str:
+    """Return what of an event is kept, as JSON."""
+    words, *texts = extract(event.json, ("last_assistant_message", *_KEPT))
+    values = {key: text for key, text in zip(_KEPT, texts) if text}
+    if words.strip():
+        import binascii
+
+        values["closing"] = binascii.crc32(words.strip().encode("utf-8", "replace"))
+    pairs = ", ".join(f"'{key}', :{key}" for key in values)
+    return _sqlite().connect(":memory:").execute(f"SELECT json_object({pairs})", values).fetchone()[0]
 
 
 def _set_aside(flag: dict) -> None:

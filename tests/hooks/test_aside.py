@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.hooks.conftest import PROJECT, QUIET, World, payload
+from tests.hooks.conftest import PROJECT, QUIET, World, kept, payload
 
 
 @pytest.mark.parametrize(("script", "kind"), [("stop.py", "finalize"), ("session_end.py", "cleanup")])
@@ -19,7 +19,7 @@ def test_without_a_database_a_flag_is_set_aside(world: World, script: str, kind:
     flag = json.loads(path.read_text(encoding="utf-8"))
     assert path.name.startswith(f"{flag.pop('raised_at')}-")
     assert path.suffix == ".json"
-    assert flag == {"session_id": "s-1", "kind": kind, "project": PROJECT, "event": event.decode()}
+    assert flag == {"session_id": "s-1", "kind": kind, "project": PROJECT, "event": kept(event)}
     assert "cannot open" in world.log
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
 
-from tests.hooks.conftest import PROJECT, QUIET, World, epoch, payload
+from tests.hooks.conftest import PROJECT, QUIET, World, epoch, kept, payload
+from watcher.memory import sessions
 
 KINDS = [("stop.py", "finalize"), ("session_end.py", "cleanup")]
 ROUNDS = 5  # of two processes at once, which collide in most
@@ -23,17 +25,20 @@ def test_raises_one_flag(watched: World, script: str, kind: str) -> None:
         "session_id": "s-1",
         "kind": kind,
         "project": PROJECT,
-        "event": payload(script).decode(),
+        "event": kept(payload(script)),
         "lowered_at_epoch": None,
         "outcome": None,
     }
 
 
-def test_event_is_kept_as_it_came(watched: World) -> None:
-    event = '{"session_id" :\t"s-1", "é": "\\u00e9 – 文", "x": 1e3 }\n'
-    watched.run("stop.py", event.encode())
+def test_nothing_that_was_said_is_kept(watched: World) -> None:
+    said = {"last_assistant_message": "The marmalade.", "prompt": "marmalade?", "background_tasks": ["cat marmalade"]}
+    watched.run("stop.py", payload("stop.py", **said))
     (flag,) = watched.execute("SELECT event FROM flags")
-    assert flag["event"] == event
+    assert json.loads(flag["event"])["closing"] == sessions.checksum(" The marmalade. ")
+    files = [path for path in watched.home.rglob("*") if path.is_file()]
+    assert watched.database in files
+    assert not [path for path in files if b"marmalade" in path.read_bytes()]
 
 
 def test_project_is_where_the_session_was_started(watched: World) -> None:
@@ -57,7 +62,7 @@ def test_hook_set_up_twice_raises_one_flag(watched: World, script: str, kind: st
     for turn in range(ROUNDS):
         assert watched.run_both(script, payload(script, prompt_id=str(turn))) == [QUIET, QUIET]
     flags = watched.execute("SELECT kind, event FROM flags ORDER BY id")
-    assert flags == [{"kind": kind, "event": payload(script, prompt_id=str(turn)).decode()} for turn in range(ROUNDS)]
+    assert flags == [{"kind": kind, "event": kept(payload(script, prompt_id=str(turn)))} for turn in range(ROUNDS)]
 
 
 def test_second_flag_is_not_raised_even_if_the_first_is_down(watched: World) -> None:

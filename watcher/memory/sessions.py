@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, func, insert, select, update
@@ -25,6 +26,9 @@ IDLE = "idle"
 PROCESS_GONE = "process gone"
 NO_ACTIVITY = "no activity"
 IMPORTED = "imported"
+
+_KEPT = ("session_id", "transcript_path", "cwd", "hook_event_name", "prompt_id", "source", "reason")
+_WORDS = "last_assistant_message"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,13 @@ class RaisedFlag:
     raised_at: int  # epoch
     transcript_path: str  # as the event says; empty where it does not
     cwd: str
-    closing_text: str  # `last_assistant_message` of a Stop
+    closing: int  # the checksum of what the assistant said last, of a Stop; 0 where that is not known
     reason: str  # of a SessionEnd: clear, logout, prompt_input_exit, other
+
+
+def checksum(text: str) -> int:
+    """Return by what the assistant's words are known again: a hook says it, so that nobody has to keep them."""
+    return zlib.crc32(text.strip().encode("utf-8", "replace"))
 
 
 def session(connection: Connection, session_id: str) -> Session | None:
@@ -171,17 +180,19 @@ def raise_flag(
         .where(Flag.session_id == session_id, Flag.kind == kind, Flag.raised_at_epoch == at)
     )
     if not is_known:
-        values = {"session_id": session_id, "kind": kind, "project": project, "event": event, "raised_at_epoch": at}
+        kept = json.dumps(_kept(_decode(event)), ensure_ascii=False)
+        values = {"session_id": session_id, "kind": kind, "project": project, "event": kept, "raised_at_epoch": at}
         connection.execute(insert(Flag).values(values))
 
 
 def lower_flag(connection: Connection, flag_id: int, *, outcome: str, now: int) -> None:
     """Lower a flag and say what came of it."""
-    connection.execute(
-        update(Flag)
-        .where(Flag.id == flag_id, Flag.lowered_at_epoch.is_(None))
-        .values(lowered_at_epoch=now, outcome=outcome)
-    )
+    this = (Flag.id == flag_id, Flag.lowered_at_epoch.is_(None))
+    event = connection.scalar(select(Flag.event).where(*this)) or ""
+    values = {"lowered_at_epoch": now, "outcome": outcome}
+    if _WORDS in event:  # raised by an older hook
+        values["event"] = json.dumps(_kept(_decode(event)))
+    connection.execute(update(Flag).where(*this).values(values))
 
 
 def _session(row: Row[tuple[object, ...]]) -> Session:
@@ -213,9 +224,23 @@ def _flag(row: Row[tuple[object, ...]]) -> RaisedFlag:
         raised_at=row.raised_at_epoch,
         transcript_path=text("transcript_path"),
         cwd=text("cwd"),
-        closing_text=text("last_assistant_message").strip(),
+        closing=_closing(said),
         reason=text("reason"),
     )
+
+
+def _kept(said: dict[str, object]) -> dict[str, object]:
+    """Return what is kept of an event: nothing that anybody said. The hooks keep the same."""
+    closing = _closing(said)
+    return {key: said[key] for key in _KEPT if key in said} | ({"closing": closing} if closing else {})
+
+
+def _closing(said: dict[str, object]) -> int:
+    """Return the checksum of the assistant's last words; an older hook has kept them themselves."""
+    known, words = said.get("closing"), said.get(_WORDS)
+    if isinstance(known, int):
+        return known
+    return checksum(words) if isinstance(words, str) and words.strip() else 0
 
 
 def _decode(event: str) -> dict[str, object]:

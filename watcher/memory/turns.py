@@ -180,12 +180,6 @@ def sessions_without_last_summary(connection: Connection) -> list[str]:
     return list(connection.scalars(these.where(SdkSession.status != SessionStatus.ACTIVE, ~is_summarised, ~is_private)))
 
 
-def closing_words(connection: Connection, session_id: str, at: int) -> str:
-    """Return the last words known of the turn that was a session's last at some time (epoch)."""
-    last = select(UserPrompt.closing_text).where(UserPrompt.prompt_number == _last_number(session_id, at))
-    return connection.scalar(last.where(UserPrompt.session_id == session_id)) or ""
-
-
 def end_last_turn(connection: Connection, session_id: str, at: int) -> None:
     """Say that the turn that was a session's last at some time (epoch) was over then.
 

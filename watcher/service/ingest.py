@@ -7,8 +7,11 @@ is taken, so that a hook never waits for it.
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
-from dataclasses import astuple, dataclass, field
+from collections import deque
+from contextlib import suppress
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 from watcher.memory import checkpoints, intake, records, sessions
@@ -16,14 +19,18 @@ from watcher.memory.database import Database
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.privacy import passages
 from watcher.service.follow import beginning
+from watcher.service.history import begun_at
 from watcher.service.noise import Noise
 from watcher.service.projects import Projects
 from watcher.settings import CaptureSettings
-from watcher.transcript import entries, excerpts, tail
+from watcher.transcript import entries, excerpts, long_lines, tail
 
 CLOSING_CHARS = 8000  # kept of the assistant's last words in a turn
 PROMPT_CHARS = 8000  # kept of a prompt
-BROKEN_BYTES = 400  # kept of a line that is no entry
+WORDS_REMEMBERED = 8  # checksums of what was said last, a session
+SESSIONS_REMEMBERED = 200
+# What is kept of a line that is no entry: of its beginning the ids and the like, and nothing that anybody said.
+_IDS = re.compile(rb'\{(?:\s*"\w{1,40}":\s*(?:null|true|false|"[\w:.-]{0,40}"),?)*')
 
 
 @dataclass(slots=True)
@@ -32,6 +39,7 @@ class _Decoded:
 
     records: list[records.Record] = field(default_factory=list)
     broken: list[checkpoints.BrokenRecord] = field(default_factory=list)
+    said: list[int] = field(default_factory=list)  # checksums of the last things that the assistant said
     cwd: str = ""
     skipped: int = 0
 
@@ -52,6 +60,12 @@ def source_of(path: Path) -> records.Source:
                     transcript_path=str(session.with_name(session.name + ".jsonl")),
                 )
     return records.Source(path=str(path), session_id=path.stem, transcript_path=str(path))
+
+
+def kept_of_broken(line: bytes) -> bytes:
+    """Return what is kept of a line that is no entry: enough to tell what it was to be, and where it belongs."""
+    found = _IDS.match(line.lstrip(b"\0"))
+    return found[0] if found else b""
 
 
 def closing_words(text: str) -> str:
@@ -84,6 +98,8 @@ class Ingest:
         self._listener = listener
         self._clock = clock
         self._projects = Projects(database, clock=clock)
+        self._said: dict[str, deque[int]] = {}  # checksums of what was said last, by session
+        self._begun: dict[str, int] = {}  # epoch, when the subagent of a transcript began, by its path
         self._placed: dict[str, str] = {}  # the projects of sessions whose folder is known, by session
 
     def take_in(self, path: Path, *, most: int = sys.maxsize, anew: bool = False) -> records.Taken:
@@ -95,6 +111,15 @@ class Ingest:
             OSError: the file cannot be read.
         """
         source = source_of(path)
+        total = records.Taken(has_more=True)
+        if source.agent_id:
+            # Its work belongs to the prompt that the session had been given last, and that may be private.
+            with suppress(FileNotFoundError):
+                total = self.take_in(Path(source.transcript_path), most=most)
+                if total.has_more:
+                    return total
+            source = replace(source, begun_at=self._begun_at(path))
+            total.has_more = True
         with self._database.read() as connection:
             known = checkpoints.checkpoint(connection, source.path)
         position, since = tail.START, self._since
@@ -103,7 +128,6 @@ class Ingest:
             position, since = tail.Position(*astuple(known[0])), known[1]
         # What is read anew is not whole before its prompts are numbered anew, too: who does that says so.
         covered = known[1] if known is not None and anew else since
-        total = records.Taken(has_more=True)
         read = 0
         while total.has_more and read < most:
             chunk = tail.read(path, position, skip=entries.is_useless)
@@ -118,10 +142,29 @@ class Ingest:
             self._tell(EventKind.TAKEN_IN, source, _counted(total))
         return total
 
+    def has_said(self, session_id: str, words: int) -> bool:
+        """Say whether these were a session's last words, or almost: by their checksum, of what this process has read."""
+        return words in self._said.get(session_id, ())
+
+    def _begun_at(self, path: Path) -> int:
+        if not self._begun.get(str(path)):
+            self._begun[str(path)] = begun_at(path)
+        return self._begun[str(path)]
+
+    def _remember(self, session_id: str, said: list[int]) -> None:
+        """Remember what was said last, as a hook may ask for it."""
+        words = self._said.pop(session_id, deque(maxlen=WORDS_REMEMBERED))
+        words.extend(said)
+        self._said[session_id] = words
+        if len(self._said) > SESSIONS_REMEMBERED:
+            del self._said[next(iter(self._said))]
+
     def _store(
         self, source: records.Source, chunk: tail.Chunk, since: int, covered: int, *, is_anew: bool
     ) -> records.Taken:
         decoded = self._decode(chunk, max(since, self.horizon))
+        if decoded.said and not source.agent_id:
+            self._remember(source.session_id, decoded.said)
         project = self._project_of(source.session_id, decoded.cwd)
         moment = self._clock()
         with self._database.write() as connection:
@@ -160,7 +203,7 @@ class Ingest:
             try:
                 meaning = entries.understand(line.data)
                 found = [
-                    self._record(entry)
+                    self._record(_whole(entry, line))
                     for entry in meaning.entries
                     if (entry.at >= since or isinstance(entry, entries.Title))
                     and not isinstance(entry, entries.Compaction)  # what it sums up was taken in before it
@@ -173,6 +216,7 @@ class Ingest:
                 continue
             decoded.cwd = decoded.cwd or meaning.cwd
             decoded.records += found
+            decoded.said += [sessions.checksum(one.text) for one in meaning.entries if isinstance(one, entries.AssistantText)]
             decoded.skipped += not found
         return decoded
 
@@ -220,12 +264,19 @@ class Ingest:
         self._listener(Event(kind, text, source.session_id))
 
 
+def _whole(entry: entries.Entry, line: tail.Line) -> entries.Entry:
+    """Return an entry; of a prompt that had to be shortened, what is before that: a passage may have begun in it."""
+    if isinstance(entry, entries.Prompt) and line.length > tail.LONGEST:
+        return entry._replace(text=long_lines.beginning(entry.text))
+    return entry
+
+
 def _broken(line: tail.Line, reason: str) -> checkpoints.BrokenRecord:
     return checkpoints.BrokenRecord(
         offset=line.offset,
         length=line.length,
         line_hash=hashlib.blake2b(line.data, digest_size=16).hexdigest(),
-        head=line.data[:BROKEN_BYTES],
+        head=kept_of_broken(line.data),
         reason=reason[:200],
     )
 

@@ -20,7 +20,7 @@ from watcher.service.claims import Claims
 from watcher.service.digest import Digest
 from watcher.service.events import Clock, Event, EventKind, Listener, Pace, now
 from watcher.service.follow import subagents_of
-from watcher.service.ingest import Ingest, closing_words
+from watcher.service.ingest import Ingest
 from watcher.service.projects import Projects
 from watcher.settings import WatchSettings
 
@@ -271,13 +271,9 @@ class Lifecycle:
         """Say whether the transcript holds what the assistant said last, or was given long enough to.
 
         At a Stop hook's start the last words were missing from the file in half of the runs watched; they came
-        within a tenth of a second. The hook's event carries them.
+        within a tenth of a second. The hook's event says by what they are known again.
         """
-        if flag.kind is FlagKind.CLEANUP or not flag.closing_text:
-            return True
-        with self._database.read() as connection:
-            found = turns.closing_words(connection, flag.session_id, flag.raised_at)
-        if found == closing_words(flag.closing_text):
+        if flag.kind is FlagKind.CLEANUP or not flag.closing or self._ingest.has_said(flag.session_id, flag.closing):
             return True
         # By two clocks: one may have been set back, the other knows nothing of the time before this watcher.
         waited = self._pace() - self._waiting_since[flag.id]
