@@ -8,6 +8,8 @@ OPENINGS = (
     "<private>",
     "<PRIVATE>",
     "<Private >",
+    "<PRİVATE>",
+    "<prıvate>",
     "<private\n>",
     "<private/>",
     "<private reason='mine'>",
