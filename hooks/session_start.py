@@ -45,7 +45,10 @@ SELECT text || coalesce((
             SELECT substr(replace(json_quote(
                 substr(prompt_text, 1, 100) || CASE WHEN length(prompt_text) > 100 THEN '…' ELSE '' END
             ), '<', '&lt;'), 1, 112)
-            FROM user_prompts p WHERE p.session_id = s.session_id ORDER BY prompt_number DESC LIMIT 1
+            FROM (
+                SELECT prompt_text FROM user_prompts p WHERE p.session_id = s.session_id
+                ORDER BY prompt_number DESC LIMIT 1
+            ) WHERE prompt_text != '[private]'
         ), '.')
     FROM sdk_sessions s
     WHERE status = 'active' AND last_activity_at_epoch > :now - 1800000

@@ -27,7 +27,9 @@ def test_each_promise_names_a_test(promise: str) -> None:
 @pytest.mark.parametrize(("path", "name"), sorted(set(_REFERENCE.findall(SECURITY))))
 def test_the_tests_it_names_are_there(path: str, name: str) -> None:
     source = (ROOT / path).read_text(encoding="utf-8")
-    there = {node.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    there = {
+        node.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
     assert not name or name in there
 
 

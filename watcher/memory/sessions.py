@@ -115,11 +115,15 @@ def complete(
 ) -> SessionStatus | None:
     """End a session that is active; None where it was over.
 
-    It is completed where a summary of it is kept; else, or where it is an orphan, failed.
+    It is completed where a summary of it is kept, or a prompt of it was private; else, or where it is an orphan, failed.
     """
+    was_private = connection.scalar(
+        select(UserPrompt.id).where(UserPrompt.session_id == session_id, UserPrompt.is_private).limit(1)
+    )
     has_summary = connection.scalar(
         select(func.count()).where(SessionSummary.session_id == session_id).select_from(SessionSummary)
     )
+    has_summary = has_summary or was_private is not None
     status = SessionStatus.COMPLETED if has_summary and not is_orphan else SessionStatus.FAILED
     ended = connection.execute(
         update(SdkSession)

@@ -7,25 +7,29 @@ is taken, so that a hook never waits for it.
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, field
+from contextlib import suppress
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 from watcher.memory import checkpoints, intake, records, sessions
 from watcher.memory.database import Database
-from watcher.privacy import hook_events
+from watcher.privacy import hook_events, passages
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.service.follow import beginning
+from watcher.service.history import begun_at
 from watcher.service.last_words import LastWords, Said
 from watcher.service.noise import Noise
 from watcher.service.projects import Projects
 from watcher.settings import CaptureSettings
-from watcher.transcript import entries, excerpts, tail
+from watcher.transcript import entries, excerpts, long_lines, tail
 
 CLOSING_CHARS = 8000  # kept of the assistant's last words in a turn
 PROMPT_CHARS = 8000  # kept of a prompt
-BROKEN_BYTES = 400  # kept of a line that is no entry
+# What is kept of a line that is no entry: of its beginning the ids and the like, and nothing that anybody said.
+_IDS = re.compile(rb'\{(?:\s*"\w{1,40}":\s*(?:null|true|false|"[\w:.-]{0,40}"),?)*')
 
 
 @dataclass(slots=True)
@@ -55,6 +59,12 @@ def source_of(path: Path) -> records.Source:
                     transcript_path=str(session.with_name(session.name + ".jsonl")),
                 )
     return records.Source(path=str(path), session_id=path.stem, transcript_path=str(path))
+
+
+def kept_of_broken(line: bytes) -> bytes:
+    """Return what is kept of a line that is no entry: enough to tell what it was to be, and where it belongs."""
+    found = _IDS.match(line.lstrip(b"\0"))
+    return found[0] if found else b""
 
 
 def closing_words(text: str) -> str:
@@ -87,6 +97,7 @@ class Ingest:
         self._listener = listener
         self._clock = clock
         self._projects = Projects(database, clock=clock)
+        self._begun: dict[str, int] = {}  # epoch, when the subagent of a transcript began, by its path
         self._placed: dict[str, str] = {}  # the projects of sessions whose folder is known, by session
         self.last_words = LastWords()  # of the sessions that were taken in here
 
@@ -99,6 +110,15 @@ class Ingest:
             OSError: the file cannot be read.
         """
         source = source_of(path)
+        total = records.Taken(has_more=True)
+        if source.agent_id:
+            # Its work belongs to the prompt that the session had been given last, and that may be private.
+            with suppress(FileNotFoundError):
+                total = self.take_in(Path(source.transcript_path), most=most)
+                if total.has_more:
+                    return total
+            source = replace(source, begun_at=self._begun_at(path))
+            total.has_more = True
         with self._database.read() as connection:
             known = checkpoints.checkpoint(connection, source.path)
         position, since = tail.START, self._since
@@ -107,7 +127,6 @@ class Ingest:
             position, since = tail.Position(*astuple(known[0])), known[1]
         # What is read anew is not whole before its prompts are numbered anew, too: who does that says so.
         covered = known[1] if known is not None and anew else since
-        total = records.Taken(has_more=True)
         read = 0
         while total.has_more and read < most:
             chunk = tail.read(path, position, skip=entries.is_useless)
@@ -121,6 +140,11 @@ class Ingest:
         if total:
             self._tell(EventKind.TAKEN_IN, source, _counted(total))
         return total
+
+    def _begun_at(self, path: Path) -> int:
+        if not self._begun.get(str(path)):
+            self._begun[str(path)] = begun_at(path)
+        return self._begun[str(path)]
 
     def _store(
         self, source: records.Source, chunk: tail.Chunk, since: int, covered: int, *, is_anew: bool
@@ -166,7 +190,7 @@ class Ingest:
             try:
                 meaning = entries.understand(line.data)
                 found = [
-                    self._record(entry)
+                    self._record(_whole(entry, line))
                     for entry in meaning.entries
                     if (entry.at >= since or isinstance(entry, entries.Title))
                     and not isinstance(entry, entries.Compaction)  # what it sums up was taken in before it
@@ -203,14 +227,25 @@ class Ingest:
             case entries.AssistantText():
                 return records.WordsRecord(entry.at, closing_words(entry.text))
             case entries.Prompt():
-                text = excerpts.excerpt(entry.text, PROMPT_CHARS)
-                return records.PromptRecord(entry.at, entry.uuid, text, entry.is_queued)
+                return self._prompt(entry)
             case entries.TurnEnd():
                 return records.TurnEndRecord(entry.at)
             case entries.Title():
                 return records.TitleRecord(entry.at, excerpts.excerpt(entry.text, 200))
             case _:
                 raise TypeError(f"no record for {entry!r}")
+
+    def _prompt(self, entry: entries.Prompt) -> records.PromptRecord:
+        """Return what is stored of a prompt: what is private is taken out before anything is cut."""
+        public = passages.without_private(entry.text)
+        return records.PromptRecord(
+            at=entry.at,
+            uuid=entry.uuid,
+            text=excerpts.excerpt(public.text, PROMPT_CHARS),
+            continues_turn=entry.is_queued,
+            is_private=public.is_wholly_private,
+            had_private=public.had_private,
+        )
 
     def _tell(self, kind: EventKind, source: records.Source, text: str) -> None:
         self._listener(Event(kind, text, source.session_id))
@@ -224,12 +259,19 @@ def _said(found: Sequence[entries.Entry]) -> Iterator[Said]:
             yield Said(entry.at, "")
 
 
+def _whole(entry: entries.Entry, line: tail.Line) -> entries.Entry:
+    """Return an entry; of a prompt that had to be shortened, what is before that: a passage may have begun in it."""
+    if isinstance(entry, entries.Prompt) and line.length > tail.LONGEST:
+        return entry._replace(text=long_lines.beginning(entry.text))
+    return entry
+
+
 def _broken(line: tail.Line, reason: str) -> checkpoints.BrokenRecord:
     return checkpoints.BrokenRecord(
         offset=line.offset,
         length=line.length,
         line_hash=hashlib.blake2b(line.data, digest_size=16).hexdigest(),
-        head=line.data[:BROKEN_BYTES],
+        head=kept_of_broken(line.data),
         reason=reason[:200],
     )
 
