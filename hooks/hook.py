@@ -10,6 +10,7 @@ transcript.
 """
 
 import os
+import sys
 import time
 
 QUIET = b'{"continue": true, "suppressOutput": true}'
@@ -75,7 +76,9 @@ def run(name: str, act: object) -> None:
         raw = _stdin()
         # The memory's own agent is a Claude Code too. It must not remember itself.
         if not os.environ.get("CLAUDE_MEM_INSIDE"):
-            answer = act(Event(raw.decode("utf-8", "replace"))) or QUIET
+            event = Event(raw.decode("utf-8", "replace"))
+            if not _is_left_out(event):
+                answer = act(event) or QUIET
     except BaseException as error:  # noqa: BLE001
         log(name, error)
     try:
@@ -85,6 +88,31 @@ def run(name: str, act: object) -> None:
         # Not by way of the interpreter's own end: that takes time and may complain on stderr. The connection stays
         # open on purpose, since closing the last one makes SQLite write its whole log back to disk.
         os._exit(0)
+
+
+def _is_left_out(event: Event) -> bool:
+    """Say whether nothing may be kept of a session; the watcher writes down what the settings say of that.
+
+    It decides the same: watcher/service/admission.py, watcher/privacy/excluded.py.
+    """
+    entrypoint = os.environ.get("CLAUDE_CODE_ENTRYPOINT", "")
+    if entrypoint.startswith("sdk-") and entrypoint != "sdk-cli":  # `claude -p` says the latter
+        if not os.path.exists(os.path.join(home(), "data", "sdk-sessions")):
+            return True
+    try:
+        with open(os.path.join(home(), "data", "excluded"), "rb", buffering=0) as file:
+            globs = file.read().decode("utf-8", "replace").split("\n")
+    except FileNotFoundError:
+        return False
+    connection = _sqlite().connect(":memory:")
+    for folder in (event.project, os.path.realpath(event.project)):
+        path = folder.replace("\\", "/")
+        path = path.rstrip("/") or path
+        path = path.lower() if sys.platform in ("win32", "darwin") else path
+        for glob in globs:
+            if connection.execute("SELECT ? GLOB ?", (path.encode("utf-8", "replace").decode(), glob)).fetchone()[0]:
+                return True
+    return False
 
 
 def attempt(name: str, function: object, *arguments: object) -> object:

@@ -188,6 +188,16 @@ class Settings:
         return self.home / "data" / "at-prompt"
 
     @property
+    def excluded(self) -> Path:
+        """The file that tells a hook of `[privacy] exclude`, a pattern a line; there is none where that is empty."""
+        return self.home / "data" / "excluded"
+
+    @property
+    def sdk_sessions(self) -> Path:
+        """The file that tells a hook of `[privacy] sdk_sessions`: it is there where that is true."""
+        return self.home / "data" / "sdk-sessions"
+
+    @property
     def flags_aside(self) -> Path:
         """The folder of the flags that hooks could not raise in the database."""
         return self.home / "data" / "flags"

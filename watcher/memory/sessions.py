@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from watcher.memory.database import iso, least
 from watcher.memory.models import (
@@ -139,6 +139,21 @@ def complete(
         )
     ).rowcount
     return status if ended else None
+
+
+def drop_if_empty(connection: Connection, session_id: str) -> None:
+    """Take away the row of a session that is left out, where a hook has made it and nothing else is kept."""
+    has_more = (
+        select(UserPrompt.id).where(UserPrompt.session_id == session_id).exists(),
+        select(ToolUse.id).where(ToolUse.session_id == session_id).exists(),
+        select(SessionSummary.id).where(SessionSummary.session_id == session_id).exists(),
+    )
+    connection.execute(delete(SdkSession).where(SdkSession.session_id == session_id, ~or_(*has_more)))
+
+
+def drop_flag(connection: Connection, flag_id: int) -> None:
+    """Take away a flag of a session that is left out."""
+    connection.execute(delete(Flag).where(Flag.id == flag_id))
 
 
 def bring_back(connection: Connection, session_id: str, *, now: int, prompted_by: int) -> None:

@@ -13,23 +13,33 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from watcher.memory import checkpoints, intake, records, sessions
 from watcher.memory.database import Database
 from watcher.privacy import hook_events, passages
+from watcher.privacy.ignored import Ignored
+from watcher.service.admission import Admission
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.service.follow import beginning
 from watcher.service.history import begun_at
 from watcher.service.last_words import LastWords, Said
 from watcher.service.noise import Noise
 from watcher.service.projects import Projects
-from watcher.settings import CaptureSettings
+from watcher.settings import CaptureSettings, PrivacySettings
 from watcher.transcript import entries, excerpts, long_lines, tail
 
 CLOSING_CHARS = 8000  # kept of the assistant's last words in a turn
 PROMPT_CHARS = 8000  # kept of a prompt
 # What is kept of a line that is no entry: of its beginning the ids and the like, and nothing that anybody said.
 _IDS = re.compile(rb'\{(?:\s*"\w{1,40}":\s*(?:null|true|false|"[\w:.-]{0,40}"),?)*')
+
+
+class _Place(NamedTuple):
+    """Where an entry was written."""
+
+    project: str  # the folder that it is at
+    cwd: str
 
 
 @dataclass(slots=True)
@@ -79,6 +89,7 @@ class Ingest:
         self,
         database: Database,
         capture: CaptureSettings,
+        privacy: PrivacySettings | None = None,
         *,
         since: int = 0,
         horizon: int = 0,
@@ -87,19 +98,36 @@ class Ingest:
     ) -> None:
         """Of a transcript that was never taken in, entries written before `since` (epoch) are left alone.
 
-        Of all of them, those from before the `horizon`: they were forgotten.
+        Of all of them, those from before the `horizon`: they were forgotten. What is private by default is, unless
+        `privacy` says something else.
+
+        Raises:
+            UsageError: a pattern in the settings is none.
         """
+        privacy = privacy or PrivacySettings()
+        home = database.path.parent.parent
         self._database = database
         self._capture = capture
         self._since = since
         self.horizon = horizon  # rises when what is older is forgotten
-        self._noise = Noise(capture, memory=database.path.parent.parent)
+        self._noise = Noise(capture, memory=home)
+        self.heed(privacy)
         self._listener = listener
         self._clock = clock
         self._projects = Projects(database, clock=clock)
         self._begun: dict[str, int] = {}  # epoch, when the subagent of a transcript began, by its path
         self._placed: dict[str, str] = {}  # the projects of sessions whose folder is known, by session
         self.last_words = LastWords()  # of the sessions that were taken in here
+
+    def heed(self, privacy: PrivacySettings) -> None:
+        """Go by these settings from now on.
+
+        Raises:
+            UsageError: a pattern in them is none; nothing has changed.
+        """
+        ignored = Ignored(privacy.ignore)
+        self.admission = Admission(privacy, memory=self._database.path.parent.parent)
+        self._ignored = ignored
 
     def take_in(self, path: Path, *, most: int = sys.maxsize, anew: bool = False) -> records.Taken:
         """Take in what is new in a transcript, some `most` bytes of it; return what of it was new to the memory.
@@ -110,6 +138,9 @@ class Ingest:
             OSError: the file cannot be read.
         """
         source = source_of(path)
+        if self.admission.leaves_out(source):
+            self._forget_row(source.session_id)
+            return records.Taken()
         total = records.Taken(has_more=True)
         if source.agent_id:
             # Its work belongs to the prompt that the session had been given last, and that may be private.
@@ -130,6 +161,8 @@ class Ingest:
         read = 0
         while total.has_more and read < most:
             chunk = tail.read(path, position, skip=entries.is_useless)
+            if self.admission.leaves_out(source, chunk.lines):
+                return total  # the first lines did not say where it runs, and these do
             if chunk.restarted:
                 self._tell(EventKind.RESTARTED, source, f"{path.name} was truncated or replaced")
             if chunk.position != position or chunk.restarted:
@@ -141,6 +174,14 @@ class Ingest:
             self._tell(EventKind.TAKEN_IN, source, _counted(total))
         return total
 
+    def _forget_row(self, session_id: str) -> None:
+        """Take away what a hook has written down of a session that is left out: it may know less than we do."""
+        with self._database.read() as connection:
+            known = sessions.session(connection, session_id)
+        if known is not None:
+            with self._database.write() as connection:
+                sessions.drop_if_empty(connection, session_id)
+
     def _begun_at(self, path: Path) -> int:
         if not self._begun.get(str(path)):
             self._begun[str(path)] = begun_at(path)
@@ -149,7 +190,7 @@ class Ingest:
     def _store(
         self, source: records.Source, chunk: tail.Chunk, since: int, covered: int, *, is_anew: bool
     ) -> records.Taken:
-        decoded = self._decode(chunk, max(since, self.horizon))
+        decoded = self._decode(chunk, max(since, self.horizon), self._placed.get(source.session_id, ""))
         project = self._project_of(source.session_id, decoded.cwd)
         moment = self._clock()
         with self._database.write() as connection:
@@ -183,14 +224,14 @@ class Ingest:
                 self._placed[session_id] = self._projects.settle(folder)
         return self._placed.get(session_id, "")
 
-    def _decode(self, chunk: tail.Chunk, since: int) -> _Decoded:
+    def _decode(self, chunk: tail.Chunk, since: int, project: str) -> _Decoded:
         decoded = _Decoded(skipped=chunk.skipped)
         since = beginning(since, self._clock())
         for line in chunk.lines:
             try:
                 meaning = entries.understand(line.data)
                 found = [
-                    self._record(_whole(entry, line))
+                    self._record(_whole(entry, line), _Place(project or decoded.cwd or meaning.cwd, meaning.cwd))
                     for entry in meaning.entries
                     if (entry.at >= since or isinstance(entry, entries.Title))
                     and not isinstance(entry, entries.Compaction)  # what it sums up was taken in before it
@@ -207,10 +248,12 @@ class Ingest:
             decoded.skipped += not found
         return decoded
 
-    def _record(self, entry: entries.Entry) -> records.Record:
-        """Return what is stored of an entry."""
+    def _record(self, entry: entries.Entry, place: _Place) -> records.Record:
+        """Return what is stored of an entry, that was written at some place."""
         limit = self._capture.excerpt_chars
         match entry:
+            case entries.ToolUse() if self._ignored.names_one(entry.name, entry.input, place.project, place.cwd):
+                return records.ToolUseRecord(entry.at, entry.tool_use_id, entry.name, "", (), (), is_skipped=True)
             case entries.ToolUse():
                 return records.ToolUseRecord(
                     at=entry.at,

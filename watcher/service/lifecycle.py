@@ -20,7 +20,7 @@ from watcher.service.claims import Claims
 from watcher.service.digest import Digest
 from watcher.service.events import Clock, Event, EventKind, Listener, Pace, now
 from watcher.service.follow import subagents_of
-from watcher.service.ingest import Ingest
+from watcher.service.ingest import Ingest, source_of
 from watcher.service.projects import Projects
 from watcher.settings import WatchSettings
 
@@ -73,6 +73,11 @@ class Lifecycle:
         ending = {flag.session_id for flag in flags if flag.kind is FlagKind.CLEANUP}
         waiting: set[str] = set()
         for flag in flags:
+            if self._is_left_out(flag):
+                with self._database.write() as connection:
+                    sessions.drop_flag(connection, flag.id)
+                    sessions.drop_if_empty(connection, flag.session_id)
+                continue
             if flag.kind is FlagKind.PLACE:
                 self._try_to_lower(flag)
                 continue
@@ -241,6 +246,17 @@ class Lifecycle:
         with self._database.write() as connection:
             sessions.bring_back(connection, flag.session_id, now=moment, prompted_by=to)
             turns.bring_back(connection, flag.session_id, to=to)
+
+    def _is_left_out(self, flag: RaisedFlag) -> bool:
+        """Say whether nothing is kept of a flag's session; the hook may know less of it."""
+        admission = self._ingest.admission
+        if admission.is_private(flag.folder):
+            return True
+        transcript = self._transcript(flag)
+        try:
+            return transcript is not None and admission.leaves_out(source_of(transcript))
+        except OSError:  # told where it is taken in
+            return False
 
     def _try_to_lower(self, flag: RaisedFlag) -> None:
         """Lower a flag; one on which this program fails is lowered all the same, and must not keep all others up."""
