@@ -7,6 +7,10 @@ Whatever goes wrong, a hook says nothing but what Claude Code expects, ends with
 An event holds what was asked and answered: secrets, and what is private. None of that leaves the process. A flag keeps
 the few fields in KEPT and two digests, as `watcher/privacy/hook_events.py` has them too; the words stand in the
 transcript.
+
+What is in the home is believed, down to which program is the watcher. So a hook does nothing at all where the home is
+another user's, or one that others can write into: `watcher/permissions.py` has the whole of it, and `claude-mem doctor`
+tells. What a hook makes is for its user alone, whatever the umask.
 """
 
 import os
@@ -18,6 +22,7 @@ BUSY_TIMEOUT = 0.8  # seconds to wait for a writer; all SessionEnd hooks of a pl
 SAME_EVENT = 10_000  # milliseconds within which the same event again is the same hook set up twice
 MAX_ASIDE = 1000  # flags kept in files
 MAX_LOG = 1_000_000  # bytes, before hooks.log is put aside as hooks.log.1
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # a link in the home is none of ours
 KEPT = ("transcript_path", "cwd", "reason")  # of an event, with its flag
 MAX_REASON = 40  # characters: it is a word, such as `logout`
 
@@ -72,10 +77,11 @@ class Event:
 def run(name: str, act: object) -> None:
     """Do what a hook does and end the process: print what `act(event)` returns (bytes), or the quiet answer."""
     answer = QUIET
+    os.umask(0o077)
     try:
         raw = _stdin()
         # The memory's own agent is a Claude Code too. It must not remember itself.
-        if not os.environ.get("CLAUDE_MEM_INSIDE"):
+        if not os.environ.get("CLAUDE_MEM_INSIDE") and is_ours(home()):
             event = Event(raw.decode("utf-8", "replace"))
             if not _is_left_out(event):
                 answer = act(event) or QUIET
@@ -130,6 +136,26 @@ def home() -> str:
     return os.path.abspath(os.path.expanduser(chosen))
 
 
+def is_ours(path: str) -> bool:
+    """Say whether a folder, where it is there, is this user's and no other's to write into.
+
+    A link counts where the user has made it, as some do whose home is kept elsewhere.
+    """
+    if os.name == "nt":
+        return True  # it lies in the user's profile, which keeps others out
+    try:
+        found = os.lstat(path)
+        if found.st_mode & 0o170000 == 0o120000:  # a link
+            if found.st_uid not in (0, os.geteuid()):
+                return False
+            found = os.stat(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o022
+
+
 def database() -> str:
     """Return the path of the database, which need not exist."""
     return os.path.join(home(), "data", "claude-mem.db")
@@ -137,6 +163,8 @@ def database() -> str:
 
 def connect() -> object:
     """Open the database, which is never created here; each statement is a transaction of its own."""
+    if os.path.islink(database()):
+        raise OSError(f"{database()} is a symbolic link: it is not followed")
     path = database().replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     if os.name == "nt":
         path = path.replace("\\", "/")
@@ -192,8 +220,7 @@ def raise_flag(event: Event, kind: str) -> None:
 
 def _set_aside(flag: dict) -> None:
     """Keep a flag in a file of its own."""
-    path = os.path.join(folder("data"), "flags")
-    os.makedirs(path, 0o700, exist_ok=True)
+    path = folder("data", "flags")
     if len(os.listdir(path)) >= MAX_ASIDE:
         return  # no watcher has come for them in a long time
     text = _sqlite().connect(":memory:").execute(_AS_JSON, flag).fetchone()[0]
@@ -242,15 +269,15 @@ def _told(error: BaseException) -> str:
 
 def open_log(path: str) -> int:
     """Open a file for appending, created for its owner's eyes only; return its descriptor."""
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | NO_FOLLOW, 0o600)
 
 
-def folder(name: str) -> str:
-    """Return a folder of the home; both are created where needed, for their owner only (0700)."""
-    path = os.path.join(home(), name)
-    if not os.path.isdir(path):
-        os.makedirs(home(), 0o700, exist_ok=True)
-        os.makedirs(path, 0o700, exist_ok=True)
+def folder(*names: str) -> str:
+    """Return a folder of the home; all are created where needed, for their owner only (0700: see `run`)."""
+    path = os.path.join(home(), *names)
+    if not (is_ours(home()) and is_ours(path)):
+        raise OSError(f"{path} is not for its user alone to write into")
+    os.makedirs(path, 0o700, exist_ok=True)
     return path
 
 

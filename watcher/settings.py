@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from watcher import permissions
 from watcher.errors import UsageError
 
 AGENTS = ("claude", "extractive")
@@ -238,10 +239,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
     Raises:
         UsageError: the file is no TOML, or a name or value in it (or in a variable) is none we know.
+        OpenToOthersError: others could have written it.
     """
     env = os.environ if environ is None else environ
     home = Path(env.get("CLAUDE_MEM_HOME") or Path.home() / ".claude-mem").expanduser().absolute()
     claude_dir = Path(env.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude").expanduser().absolute()
+    permissions.check(home)
     written = _read(home / "config.toml")
     return Settings(
         home=home,

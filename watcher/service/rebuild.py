@@ -120,6 +120,7 @@ def put_aside(settings: Settings, why: str, *, listener: Listener, clock: Clock 
         folder = folder.with_name(f"{folder.name}+")
     with of_files(folder):
         system.make_private_folder(folder)
+        system.make_private_file(folder / _UNDER_WAY)
         (folder / _UNDER_WAY).write_text(f"{why}\n", encoding="utf-8")
     try:
         with system.lock(settings.lock).acquire(timeout=LOCK_WAIT):
