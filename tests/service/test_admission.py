@@ -148,7 +148,9 @@ def test_nor_is_the_typescript_ones(recorder: Recorder) -> None:
 @pytest.mark.parametrize(
     "privacy", [PrivacySettings(ignore=("a[",)), PrivacySettings(exclude=("clients",))], ids=["ignore", "exclude"]
 )
-def test_a_pattern_that_is_none_is_a_usage_error(settings: Settings, database: Database, privacy: PrivacySettings) -> None:
+def test_a_pattern_that_is_none_is_a_usage_error(
+    settings: Settings, database: Database, privacy: PrivacySettings
+) -> None:
     with pytest.raises(UsageError):
         Ingest(database, settings.capture, privacy)
 

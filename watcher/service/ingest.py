@@ -257,7 +257,9 @@ class Ingest:
                 continue
             decoded.cwd = decoded.cwd or meaning.cwd
             decoded.records += found
-            decoded.said += [sessions.checksum(one.text) for one in meaning.entries if isinstance(one, entries.AssistantText)]
+            decoded.said += [
+                sessions.checksum(one.text) for one in meaning.entries if isinstance(one, entries.AssistantText)
+            ]
             decoded.skipped += not found
         return decoded
 
