@@ -105,7 +105,8 @@ def test_a_command_of_windows_names_it(ignored: Ignored, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["ls", "cat .env.example", "git status", "cat environment.py", "cat my_secrets/x", "cat /etc/api/b/a.conf"]
+    "command",
+    ["ls", "cat .env.example", "git status", "cat environment.py", "cat my_secrets/x", "cat /etc/api/b/a.conf"],
 )
 def test_what_is_like_it_does_not(ignored: Ignored, command: str) -> None:
     assert not ignored.names_one("Bash", {"command": command}, ROOT, ROOT)

@@ -70,7 +70,11 @@ def test_a_private_turn_leaves_the_names_of_its_tools(memory: Recorder) -> None:
     memory.write(*turn(1000, lines.prompt(1000, PRIVATE), "t-2", SECRET))
     memory.write(*turn(2000, lines.prompt(2000, "Go on."), "t-3", "butter"))
     finish(memory)
-    assert prompts(memory) == [(1, "Look.", 0, "Read bread."), (2, "[private]", 1, ""), (3, "Go on.", 0, "Read butter.")]
+    assert prompts(memory) == [
+        (1, "Look.", 0, "Read bread."),
+        (2, "[private]", 1, ""),
+        (3, "Go on.", 0, "Read butter."),
+    ]
     assert uses(memory) == [("t-1", "Read", "pending", 1), ("t-2", "Read", "skipped", 2), ("t-3", "Read", "pending", 3)]
     assert memory.rows("SELECT prompt_number FROM session_summaries") == [(1,), (3,)]
     shown = asked(memory)
@@ -86,7 +90,9 @@ def test_a_private_turn_leaves_the_names_of_its_tools(memory: Recorder) -> None:
 def test_a_session_with_nothing_else_is_completed_and_nobody_is_asked(memory: Recorder) -> None:
     memory.write(*turn(0, lines.prompt(0, PRIVATE), "t-1", SECRET))
     finish(memory)
-    assert memory.rows("SELECT status, end_reason, tool_use_count FROM sdk_sessions") == [("completed", "SessionEnd", 1)]
+    assert memory.rows("SELECT status, end_reason, tool_use_count FROM sdk_sessions") == [
+        ("completed", "SessionEnd", 1)
+    ]
     assert memory.rows("SELECT count(*) FROM session_summaries") == [(0,)]
     assert asked(memory) == "[]"
     assert not memory.context()

@@ -129,7 +129,9 @@ _HIDE = (
         ToolUse.session_id == bindparam("of_session"),
         ToolUse.status != ToolUseStatus.SKIPPED,
         ToolUse.prompt_number.in_(
-            select(UserPrompt.prompt_number).where(UserPrompt.session_id == bindparam("of_session"), UserPrompt.is_private)
+            select(UserPrompt.prompt_number).where(
+                UserPrompt.session_id == bindparam("of_session"), UserPrompt.is_private
+            )
         ),
     )
     .values(status=ToolUseStatus.SKIPPED, input=None, output=None, files_read=[], files_modified=[])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from watcher.memory.records import Source
 from watcher.privacy.excluded import Excluded
+from watcher.privacy.ignored import Ignored
 from watcher.settings import PrivacySettings
 from watcher.transcript import entries, tail
 from watcher.transcript.entries import Origin
@@ -23,6 +24,16 @@ OBSERVERS = "-claude-mem-observer-sessions"
 # `claude -p` is a user's own, and names itself by the second of these, as Claude Code 2.1.330 does; the SDK for Python
 # says `sdk-py`, that for TypeScript `sdk-ts`. The hooks go by the same: hooks/hook.py.
 _SDK, _PRINT = "sdk-", "sdk-cli"
+
+
+def check(settings: PrivacySettings) -> None:
+    """Make sure that the patterns in the settings are some.
+
+    Raises:
+        UsageError: one is none.
+    """
+    Excluded(settings.exclude)
+    Ignored(settings.ignore)
 
 
 class Admission:

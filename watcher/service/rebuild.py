@@ -207,7 +207,13 @@ class Rebuild:
             horizon = retention.horizon(connection)
         hear, clock = self._hear, self._clock
         ingest = Ingest(
-            self._database, self._settings.capture, self._settings.privacy, since=since, horizon=horizon, listener=hear, clock=clock
+            self._database,
+            self._settings.capture,
+            self._settings.privacy,
+            since=since,
+            horizon=horizon,
+            listener=hear,
+            clock=clock,
         )
         life = Lifecycle(
             self._database, ingest, self._digest, self._settings.watch, slice_size=SLICE, listener=hear, clock=clock

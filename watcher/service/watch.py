@@ -125,7 +125,8 @@ class Watch:
         self._housekeeping = Housekeeping(self._database, self._settings, listener=self._listener, clock=clock)
         ingest = self._ingest = Ingest(
             self._database,
-            self._settings.capture, self._settings.privacy,
+            self._settings.capture,
+            self._settings.privacy,
             since=since,
             horizon=self._housekeeping.horizon,
             listener=hear,

@@ -95,6 +95,7 @@ class Origin(NamedTuple):
     cwd: str
     entrypoint: str  # of Claude Code: cli, sdk-cli (`claude -p`), sdk-py, sdk-ts, claude-vscode, …; empty in old lines
 
+
 YEAR_9999 = 253_370_764_800_000  # epoch
 
 _USELESS = re.compile(

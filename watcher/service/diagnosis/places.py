@@ -9,7 +9,7 @@ from pathlib import Path
 
 from watcher import permissions, system
 from watcher.errors import ClaudeMemError
-from watcher.service import claude_settings
+from watcher.service import admission, claude_settings
 from watcher.service.diagnosis.finding import Case, Finding, State, claude_dir, counted, size
 
 LITTLE = 200_000_000  # bytes left on the disk below which it is said
@@ -22,6 +22,7 @@ _NAMES = ("CLAUDE_MEM_HOME", "CLAUDE_CONFIG_DIR")
 def settings_file(case: Case) -> Iterator[Finding]:
     """Can what is written in the settings be meant?"""
     path = case.settings.config
+    admission.check(case.settings.privacy)  # its error is a finding
     if case.settings_error is not None:
         hint = case.settings_error.hint
         yield Finding("settings", State.WRONG, f"{case.settings_error}; below, the defaults are taken", hint)
