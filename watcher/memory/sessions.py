@@ -19,6 +19,7 @@ from watcher.memory.models import (
     ToolUseStatus,
     UserPrompt,
 )
+from watcher.privacy.redaction import redact
 
 # Why a session was ended that no hook said was over: judged by its silence, and so perhaps wrongly.
 IDLE = "idle"
@@ -167,7 +168,8 @@ def raise_flag(
         .where(Flag.session_id == session_id, Flag.kind == kind, Flag.raised_at_epoch == at)
     )
     if not is_known:
-        values = {"session_id": session_id, "kind": kind, "project": project, "event": event, "raised_at_epoch": at}
+        said = redact(event)
+        values = {"session_id": session_id, "kind": kind, "project": project, "event": said, "raised_at_epoch": at}
         connection.execute(insert(Flag).values(values))
 
 
@@ -176,7 +178,7 @@ def lower_flag(connection: Connection, flag_id: int, *, outcome: str, now: int) 
     connection.execute(
         update(Flag)
         .where(Flag.id == flag_id, Flag.lowered_at_epoch.is_(None))
-        .values(lowered_at_epoch=now, outcome=outcome)
+        .values(lowered_at_epoch=now, outcome=redact(outcome))
     )
 
 
@@ -210,7 +212,7 @@ def _flag(row: Row[tuple[object, ...]]) -> RaisedFlag:
         transcript_path=text("transcript_path"),
         cwd=text("cwd"),
         closing_text=text("last_assistant_message").strip(),
-        reason=text("reason"),
+        reason=redact(text("reason")),
     )
 
 

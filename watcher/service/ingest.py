@@ -13,6 +13,7 @@ from pathlib import Path
 
 from watcher.memory import checkpoints, intake, records, sessions
 from watcher.memory.database import Database
+from watcher.privacy.redaction import MARGIN, redact, redact_part
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.service.follow import beginning
 from watcher.service.noise import Noise
@@ -213,9 +214,15 @@ def _broken(line: tail.Line, reason: str) -> checkpoints.BrokenRecord:
         offset=line.offset,
         length=line.length,
         line_hash=hashlib.blake2b(line.data, digest_size=16).hexdigest(),
-        head=line.data[:BROKEN_BYTES],
-        reason=reason[:200],
+        head=_clean_head(line.data),
+        reason=redact(reason)[:200],
     )
+
+
+def _clean_head(data: bytes) -> bytes:
+    """Return how a line begins, without a secret, also one that reaches further; it may be no UTF-8."""
+    text = data[: BROKEN_BYTES + 4 * MARGIN].decode("utf-8", "surrogateescape")
+    return redact_part(text, 0, BROKEN_BYTES).encode("utf-8", "surrogateescape")
 
 
 def _counted(taken: records.Taken) -> str:

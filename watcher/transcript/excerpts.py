@@ -1,4 +1,8 @@
-"""Owns what is kept of a tool use: bounded excerpts, and the files it read and modified."""
+"""Owns what is kept of a tool use: bounded excerpts without secrets, and the files it read and modified.
+
+Nothing of a text goes on from here but by `excerpt`. What is cut away is not looked at, but for a margin: a secret
+that the cut would halve goes as a whole.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+
+from watcher.privacy.redaction import redact, redact_part
 
 _READING = {"Read": "file_path", "NotebookRead": "notebook_path"}
 _MODIFYING = {
@@ -18,13 +24,17 @@ _MODIFYING = {
 
 
 def excerpt(text: str, limit: int) -> str:
-    """Return a text cut in the middle to `limit` characters: beginnings name things, ends tell how it went."""
+    """Return a text without its secrets, cut in the middle to `limit` characters of what it was.
+
+    Beginnings name things, ends tell how it went.
+    """
     text = text.replace("\0", "")
     if len(text) <= limit:
-        return text
+        return redact(text)
     head = limit * 3 // 5
     tail = limit - head
-    return f"{text[:head]}\n[… {len(text) - limit} characters left out …]\n{text[-tail:]}"
+    beginning, end = redact_part(text, 0, head), redact_part(text, len(text) - tail, len(text))
+    return f"{beginning}\n[… {len(text) - limit} characters left out …]\n{end}"
 
 
 def input_excerpt(arguments: Mapping[str, Any], limit: int) -> str:
@@ -34,15 +44,12 @@ def input_excerpt(arguments: Mapping[str, Any], limit: int) -> str:
     """
     texts = [value for value in arguments.values() if isinstance(value, str)]
     most = max(200, limit // max(1, len(texts)))
-    if any(len(text) > most or "\0" in text for text in texts):
-        arguments = {
-            name: excerpt(value, most) if isinstance(value, str) else value for name, value in arguments.items()
-        }
+    arguments = {name: excerpt(value, most) if isinstance(value, str) else value for name, value in arguments.items()}
     try:
         text = orjson.dumps(arguments).decode()
     except TypeError:  # a number of more than 64 bits
         text = json.dumps(arguments, ensure_ascii=False)
-    return excerpt(text, limit * 2)
+    return excerpt(text, limit * 2)  # once more: what is nested, and what its name makes a secret
 
 
 def files_read(name: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
@@ -57,4 +64,4 @@ def files_modified(name: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _file(key: str | None, arguments: Mapping[str, Any]) -> tuple[str, ...]:
     path = arguments.get(key) if key else None
-    return (path,) if isinstance(path, str) and path else ()
+    return (redact(path),) if isinstance(path, str) and path else ()
