@@ -12,7 +12,7 @@ from watcher.privacy.syntax import COLOUR, GAP, LINE, NEWLINE, QUOTE, Span
 
 # Literals of names, in lower case.
 KEYWORDS = (
-    *("passw", "pwd", "passphrase", "pswd", "_pass", "-pass", "dbpass", "userpass", "pass=", "pass:", "pass\"", "pass'"),
+    *("passw", "pwd", "passphrase", "pswd", "_pass", "-pass", "dbpass", "userpass", "pass=", "pass:", '"pass', "'pass"),
     *("secret", "token", "credential", "apikey", "api_key", "api-key", "api key", "accesskey", "access_key", "access-key"),
     *("privatekey", "private_key", "private-key", "encryptionkey", "accountkey", "masterkey", "signingkey", "authkey"),
     *("appkey", "_key", "-key", "_auth", '"auth', "auth_", "securestring"),
@@ -42,10 +42,12 @@ _ESCAPED = re.compile(r"([^\"'`\\\n&]{1,4000})")
 _ENCODED = re.compile(r"((?:[^\"'`\\\n&%\s]|%(?!2[276]|0[AaDd]|20|3[cCeE])[0-9A-Fa-f]{2}){1,4000})")
 _QUOTE = re.compile(QUOTE)
 _BARE = re.compile(r"[^\s\"'`\\<>;&|\x1b]{1,4000}")
-_NAME = re.compile(r"[A-Za-z0-9_.\-\[\]$:]{0,60}\Z")
-_TOLD = re.compile(  # what stands before a name that only a gap parts from its value
-    r"(?:(?:^|[\s\"'`+→:>])--?[\w-]{0,40}|\b(?:set|setx|ENV|ARG|setenv|config:set|configure set)(?:\s+-\w+)*\s+[\w.]{0,40})\Z"
-)
+_NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
+_LONGEST_NAME = 60  # characters before the keyword
+# Most names stand in the midst of a sentence: at a glance, does what parts a name from its value follow?
+_GLANCE = re.compile(r"[A-Za-z0-9_.\-]{0,40}[ \t]{0,12}(?:[:=|!?,>&%\\\"'`\])\x1b]|is |was |[\r\n])")
+_VERBS = ("set ", "setx ", "ENV ", "ARG ", "setenv ", "config:set ", "-gx ", "-x ", "-Ux ", "-xg ")  # before a name and a gap
+_OF_A_LIST = ("name: ", "name: \"", "name: '")
 _LOGIN = re.compile(r"\blogin\s+\S+[^\w]+(?:\d{1,6}[^\w]+)?\Z")
 
 # A name that goes on so names no secret but something about one.
@@ -76,6 +78,19 @@ def find(text: str, start: int, end: int) -> Span | None:
     """Return the secret whose name has its keyword there, where one is."""
     if not text[end - 1].isalnum():
         end -= 1  # the keyword takes in what parts it from its value
+    glance = _GLANCE.match(text, end)
+    if glance is None:
+        letter = text[start - 1 : start]
+        if letter not in _NAME_LETTERS and not text.endswith(_VERBS, 0, start) and text[end - 1] not in "wWgG":
+            return None  # of what a gap may follow only "passw" and "securestring" stand by themselves
+    first = start
+    while first and start - first < _LONGEST_NAME and text[first - 1] in _NAME_LETTERS:
+        first -= 1
+    if glance is None:
+        if not _may_follow_a_gap(text, first, text[first:end], is_quoted=True):
+            return None
+    elif text[glance.end() - 1] in "\r\n" and not text.endswith(_OF_A_LIST, 0, first):
+        return None
     match = _ASSIGNED.match(text, end)
     if match is None:
         return None
@@ -88,12 +103,10 @@ def find(text: str, start: int, end: int) -> Span | None:
         value = _BARE.match(text, at)
     if value is None:
         return None
-    left = _NAME.search(text, max(0, start - 60), start)
-    before = left.group() if left else ""
-    rest = match["rest"]
-    if separator.strip() == "" and not _may_follow_a_gap(text, start, before, quote=bool(quote)):
+    name = text[first:end]
+    if not separator.strip() and not _may_follow_a_gap(text, first, name, is_quoted=bool(quote)):
         return None
-    return _judged(before + text[start:end], rest, separator, match.group(), value, bool(quote))
+    return _judged(name, match["rest"], separator, match.group(), value, bool(quote))
 
 
 def _value(text: str, at: int, quote: str) -> re.Match[str] | None:
@@ -104,12 +117,16 @@ def _value(text: str, at: int, quote: str) -> re.Match[str] | None:
     return _ESCAPED.match(text, at)
 
 
-def _may_follow_a_gap(text: str, start: int, before: str, *, quote: bool) -> bool:
-    told = text[max(0, start - 100) : start]
-    keyword = text[start : start + 12]
-    if _TOLD.search(told) or _LOGIN.search(told):
+def _may_follow_a_gap(text: str, first: int, name: str, *, is_quoted: bool) -> bool:
+    """Say whether after this name a gap is enough: of a flag, of what sets a variable, of .netrc, of SQL."""
+    if name.startswith("-"):
         return True
-    return quote and (keyword.startswith("PASSWORD") or keyword.lower().startswith("securestring")) and not before.strip()
+    if text.endswith(_VERBS, 0, first):
+        return True
+    if is_quoted and (name.startswith("PASSWORD"[: len(name)]) or name.lower().endswith("securestring")):
+        return True
+    before = text[max(0, first - 100) : first]
+    return "login" in before and _LOGIN.search(before) is not None
 
 
 def _judged(name: str, rest: str, separator: str, between: str, value: re.Match[str], is_quoted: bool) -> Span | None:
@@ -131,11 +148,12 @@ def _judged(name: str, rest: str, separator: str, between: str, value: re.Match[
 
 def _is_secret(name: str, separator: str, between: str, value: str, is_quoted: bool) -> bool:
     length = len(value)
-    if length < 4 or _PLACEHOLDER.search(value) or value.startswith(("$", "@{", "#{")):
+    is_password = _PASSWORD.search(name) is not None
+    is_strong = is_password or _STRONG.search(name) is not None
+    if length < (4 if is_password else 8 if is_strong else 12) or _PLACEHOLDER.search(value) or value.startswith(("$", "@{", "#{")):
         return False
     has_digit = any(c.isdigit() for c in value)
     has_letter = any(c.isalpha() for c in value)
-    is_password = _PASSWORD.search(name) is not None
     if "://" in value or value.startswith(("/", "./", "~/", "\\\\")) and not is_password:
         return False
     if " " in value.strip():
@@ -152,9 +170,7 @@ def _is_secret(name: str, separator: str, between: str, value: str, is_quoted: b
         return length >= 6 or is_quoted or is_config
     if _PLAIN.match(value) or not has_letter or not (has_digit or length >= 20):
         return False
-    if _STRONG.search(name):
-        return length >= 8
-    return length >= 12 and _looks_random(value)
+    return is_strong or _looks_random(value)
 
 
 def _looks_random(value: str) -> bool:

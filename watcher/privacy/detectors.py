@@ -18,7 +18,7 @@ from watcher.privacy.syntax import JOIN, QUOTE, Span, begins_word
 from watcher.privacy.tokens import TOKENS, Token
 
 if TYPE_CHECKING:
-    from ahocorasick_rs import AhoCorasick
+    from ahocorasick_rs import BytesAhoCorasick
 
 Find = Callable[[str, int, int], Span | None]  # of a text, and where in it an anchor stands
 
@@ -26,7 +26,7 @@ Find = Callable[[str, int, int], Span | None]  # of a text, and where in it an a
 class Table(NamedTuple):
     """All anchors, and by the number of each what is tried there."""
 
-    automaton: AhoCorasick
+    automaton: BytesAhoCorasick
     finds: tuple[tuple[Find, ...], ...]
     hides: frozenset[int]  # the numbers of anchors that are of base64
 
@@ -34,7 +34,7 @@ class Table(NamedTuple):
 @cache
 def table() -> Table:
     """Return the table; built once, when first it is needed."""
-    from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
+    from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
     by_anchor: dict[str, list[Find]] = {}
     for token in TOKENS:
@@ -52,7 +52,7 @@ def table() -> Table:
     for anchor in hidden:
         by_anchor.setdefault(anchor, [])
     anchors = list(by_anchor)
-    automaton = AhoCorasick(anchors, matchkind=MatchKind.Standard, implementation=Implementation.DFA)
+    automaton = BytesAhoCorasick([anchor.encode() for anchor in anchors], matchkind=MatchKind.Standard, implementation=Implementation.DFA)
     return Table(
         automaton,
         tuple(tuple(by_anchor[anchor]) for anchor in anchors),
@@ -62,9 +62,8 @@ def table() -> Table:
 
 def find(text: str, *, is_hidden: bool = False) -> list[Span]:
     """Return where secrets stand in a text, in order and apart; `is_hidden`: it was taken out of base64 itself."""
-    lowered = text.lower()
-    if len(lowered) != len(text):  # a letter whose small form is two
-        lowered = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    # As ASCII, a letter is a byte: what is found in the one is where it is in the other, and nothing is counted.
+    lowered = text.encode("ascii", "replace").lower()
     automaton, finds, hides = table()
     spans: list[Span] = []
     looks_inside = False

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 
 from watcher.privacy import detectors
+from watcher.privacy.assignments import KEYWORDS
 
-MARGIN = 1024  # characters looked at on each side of a part that is kept: a secret that a cut would halve
+# Around a part that is kept: what is looked at of a secret that a cut would halve, and of what says that it is one.
+MARGIN = 400  # characters
+LONGEST_WORD = 8000  # characters: a word that begins in the margin is looked at whole
 _LEAST = 8  # characters of a text that can hold a secret
 
 
@@ -21,7 +25,7 @@ def redact_part(text: str, start: int, end: int) -> str:
     Of the rest of the text only a margin is looked at.
     """
     end = min(end, len(text))
-    first = max(0, start - MARGIN)
+    first = _word_before(text, start - MARGIN) if start > MARGIN else 0
     looked_at = text if first == 0 and end + MARGIN >= len(text) else text[first : end + MARGIN]
     spans = detectors.find(looked_at) if len(looked_at) >= _LEAST else []
     if not spans:
@@ -36,3 +40,15 @@ def redact_part(text: str, start: int, end: int) -> str:
         at = stop
     pieces.append(text[at:end] if at < end else "")
     return "".join(pieces)
+
+
+@lru_cache(maxsize=1000)
+def names_a_secret(name: str) -> bool:
+    """Say whether what goes by a name may be a secret for that alone."""
+    return any(keyword in name.lower() for keyword in KEYWORDS)
+
+
+def _word_before(text: str, at: int) -> int:
+    """Return where the word begins that is under way somewhere."""
+    least = max(0, at - LONGEST_WORD)
+    return max(text.rfind(" ", least, at), text.rfind("\n", least, at), least - 1) + 1
