@@ -43,6 +43,7 @@ _ENCODED = re.compile(r"((?:[^\"'`\\\n&%\s]|%(?!2[276]|0[AaDd]|20|3[cCeE])[0-9A-
 _QUOTE = re.compile(QUOTE)
 _BARE = re.compile(r"[^\s\"'`\\<>;&|\x1b]{1,4000}")
 _NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
+_SHORTEST = 4  # characters of a password
 _LONGEST_NAME = 60  # characters before the keyword
 # Most names stand in the midst of a sentence: at a glance, does what parts a name from its value follow?
 _GLANCE = re.compile(r"[A-Za-z0-9_.\-]{0,40}[ \t]{0,12}(?:[:=|!?,>&%\\\"'`\])\x1b]|is |was |[\r\n])")
@@ -101,7 +102,7 @@ def find(text: str, start: int, end: int) -> Span | None:
         value = _value(text, at, quote.group())
     else:
         value = _BARE.match(text, at)
-    if value is None:
+    if value is None or value.end() - value.start() < _SHORTEST:
         return None
     name = text[first:end]
     if not separator.strip() and not _may_follow_a_gap(text, first, name, is_quoted=bool(quote)):
@@ -130,6 +131,8 @@ def _may_follow_a_gap(text: str, first: int, name: str, *, is_quoted: bool) -> b
 
 
 def _judged(name: str, rest: str, separator: str, between: str, value: re.Match[str], is_quoted: bool) -> Span | None:
+    if value.end() - value.start() < 8 and not _PASSWORD.search(name + rest):
+        return None
     if rest and (_ABOUT.match(rest) or (rest[0].islower() and not rest.startswith(("ord", "ort", "d", "s.", "key", "code", "text")))):
         return None
     group = 1 if value.re.groups else 0

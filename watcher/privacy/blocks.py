@@ -99,7 +99,7 @@ def hidden(anchors: Iterable[str]) -> set[str]:
                 encoded = base64.b64encode(b"\0" * before + written.encode()).decode().rstrip("=")
                 first = (0, 2, 3)[before]
                 last = (before + len(written)) * 8 // 6
-                sign = encoded[first:last].lower()
+                sign = encoded[first:last].lower()[:6]  # more would tell no better, and fill the memory
                 if len(sign) > 4 or (len(sign) == 4 and not sign.isalpha()):
                     found.add(sign)
     return found

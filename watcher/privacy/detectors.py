@@ -29,6 +29,16 @@ class Table(NamedTuple):
     automaton: BytesAhoCorasick
     finds: tuple[tuple[Find, ...], ...]
     hides: frozenset[int]  # the numbers of anchors that are of base64
+    noisy: frozenset[int]  # the numbers of anchors that are words of every text about programs
+
+
+# What follows a noisy word in a sentence or in code, and never its value: of a hundred of them, sixty are done with.
+_NOISY = ("token", "secret", "credential", "_key", "-key", "_auth", "auth_")
+_IDLE = frozenset(bytes((one, two)) for one in b"(/}[;*^~#@$+\n" for two in range(256)) | frozenset(
+    bytes((32, two)) for two in (*b"abcdefghijklmnopqrstuvwxyz0123456789([{#/*", *range(128, 256))
+)
+_SAID = (b" is ", b" was")
+_LINKED = frozenset(bytes((one,)) for one in b"-_.abcdefghijklmnopqrstuvwxyz0123456789")
 
 
 @cache
@@ -57,6 +67,7 @@ def table() -> Table:
         automaton,
         tuple(tuple(by_anchor[anchor]) for anchor in anchors),
         frozenset(number for number, anchor in enumerate(anchors) if anchor in hidden),
+        frozenset(anchors.index(anchor) for anchor in _NOISY),
     )
 
 
@@ -64,10 +75,13 @@ def find(text: str, *, is_hidden: bool = False) -> list[Span]:
     """Return where secrets stand in a text, in order and apart; `is_hidden`: it was taken out of base64 itself."""
     # As ASCII, a letter is a byte: what is found in the one is where it is in the other, and nothing is counted.
     lowered = text.encode("ascii", "replace").lower()
-    automaton, finds, hides = table()
+    automaton, finds, hides, noisy = table()
     spans: list[Span] = []
     looks_inside = False
     for number, start, end in automaton.find_matches_as_indexes(lowered, overlapping=True):
+        if number in noisy and lowered[end : end + 2] in _IDLE and lowered[start - 1 : start] not in _LINKED:
+            if lowered[end : end + 4] not in _SAID:
+                continue
         for one in finds[number]:
             if span := one(text, start, end):
                 spans.append(span)

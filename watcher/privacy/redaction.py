@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
 
 from watcher.privacy import detectors
-from watcher.privacy.assignments import KEYWORDS
 
 # Around a part that is kept: what is looked at of a secret that a cut would halve, and of what says that it is one.
 MARGIN = 400  # characters
@@ -40,12 +38,6 @@ def redact_part(text: str, start: int, end: int) -> str:
         at = stop
     pieces.append(text[at:end] if at < end else "")
     return "".join(pieces)
-
-
-@lru_cache(maxsize=1000)
-def names_a_secret(name: str) -> bool:
-    """Say whether what goes by a name may be a secret for that alone."""
-    return any(keyword in name.lower() for keyword in KEYWORDS)
 
 
 def _word_before(text: str, at: int) -> int:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from watcher.privacy.redaction import names_a_secret, redact, redact_part
+from watcher.privacy.redaction import redact, redact_part
 
-_CLEAN = (str, int, float, bool, type(None))  # what of a tool use's arguments holds no further texts
 _READING = {"Read": "file_path", "NotebookRead": "notebook_path"}
 _MODIFYING = {
     "Edit": "file_path",
@@ -22,6 +22,9 @@ _MODIFYING = {
     "Write": "file_path",
     "NotebookEdit": "notebook_path",
 }
+
+
+_clean_path = lru_cache(maxsize=4096)(redact)  # the same few files again and again
 
 
 def excerpt(text: str, limit: int) -> str:
@@ -35,17 +38,7 @@ def excerpt(text: str, limit: int) -> str:
     head = limit * 3 // 5
     tail = limit - head
     beginning, end = redact_part(text, 0, head), redact_part(text, len(text) - tail, len(text))
-    return _excerpt(beginning, end, len(text) - limit)
-
-
-def _cut(text: str, limit: int) -> str:
-    """Return a text that is without secrets, cut as an excerpt is."""
-    head = limit * 3 // 5
-    return text if len(text) <= limit else _excerpt(text[:head], text[head - limit :], len(text) - limit)
-
-
-def _excerpt(beginning: str, end: str, left_out: int) -> str:
-    return f"{beginning}\n[… {left_out} characters left out …]\n{end}"
+    return f"{beginning}\n[… {len(text) - limit} characters left out …]\n{end}"
 
 
 def input_excerpt(arguments: Mapping[str, Any], limit: int) -> str:
@@ -55,14 +48,16 @@ def input_excerpt(arguments: Mapping[str, Any], limit: int) -> str:
     """
     count = sum(isinstance(value, str) for value in arguments.values())
     most = max(200, limit // max(1, count))
-    arguments = {name: excerpt(value, most) if isinstance(value, str) else value for name, value in arguments.items()}
+    if any(isinstance(value, str) and (len(value) > most or "\0" in value) for value in arguments.values()):
+        arguments = {
+            name: excerpt(value, most) if isinstance(value, str) and (len(value) > most or "\0" in value) else value
+            for name, value in arguments.items()
+        }
     try:
         text = orjson.dumps(arguments).decode()
     except TypeError:  # a number of more than 64 bits
         text = json.dumps(arguments, ensure_ascii=False)
-    is_clean = all(isinstance(value, _CLEAN) and not names_a_secret(name) for name, value in arguments.items())
-    # Looked at once more as a whole: what is nested, and what its name makes a secret.
-    return _cut(text, limit * 2) if is_clean else excerpt(text, limit * 2)
+    return excerpt(text, limit * 2)  # as a whole: what is nested, and what its name makes a secret
 
 
 def files_read(name: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
@@ -77,4 +72,4 @@ def files_modified(name: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _file(key: str | None, arguments: Mapping[str, Any]) -> tuple[str, ...]:
     path = arguments.get(key) if key else None
-    return (redact(path),) if isinstance(path, str) and path else ()
+    return (_clean_path(path),) if isinstance(path, str) and path else ()
