@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
@@ -12,6 +12,7 @@ from watcher.memory.database import insert, iso
 from watcher.memory.identifiers import all_parts
 from watcher.memory.models import Observation, SdkSession, SessionSummary, SummarySource, ToolUse, ToolUseStatus
 from watcher.memory.turns import Turn
+from watcher.privacy.redaction import redact
 
 MISSING = "unreadable: the answer lacks the summary of this turn"  # what is kept as the error then
 
@@ -90,7 +91,7 @@ def put_observations(
             "created_at": iso(observation.at),
             "created_at_epoch": observation.at,
         }
-        for observation in observations
+        for observation in map(_without_secrets, observations)
     ]
     if not rows:
         return 0
@@ -142,7 +143,7 @@ def _count_tries(connection: Connection, session_id: str, turns: Sequence[int], 
     connection.execute(
         update(SessionSummary)
         .where(SessionSummary.session_id == session_id, SessionSummary.prompt_number.in_(turns))
-        .values(attempts=SessionSummary.attempts + tries, last_error=error)
+        .values(attempts=SessionSummary.attempts + tries, last_error=redact(error))
     )
 
 
@@ -175,6 +176,7 @@ def is_by(connection: Connection, session_id: str, agent: str) -> bool:
 def _put_summary(
     connection: Connection, turn: Turn, summary: SummaryFields, source: SummarySource, agent: str, now: int
 ) -> int:
+    summary = SummaryFields(**{name: redact(text) for name, text in asdict(summary).items()})
     values = {
         **asdict(summary),
         "summary_text": summary.text,
@@ -211,6 +213,20 @@ def _put_summary(
     return connection.execute(
         statement.on_conflict_do_update(index_elements=["session_id", "prompt_number"], set_=values, where=may_replace)
     ).rowcount
+
+
+def _without_secrets(observation: ObservationFields) -> ObservationFields:
+    """Return an observation without secrets: a model may repeat what another memory, or an older version, let in."""
+    return replace(
+        observation,
+        title=redact(observation.title),
+        subtitle=redact(observation.subtitle),
+        narrative=redact(observation.narrative),
+        facts=tuple(map(redact, observation.facts)),
+        concepts=tuple(map(redact, observation.concepts)),
+        files_read=tuple(map(redact, observation.files_read)),
+        files_modified=tuple(map(redact, observation.files_modified)),
+    )
 
 
 def _without_time(observation: ObservationFields) -> dict[str, object]:

@@ -19,6 +19,7 @@ from watcher.memory.models import (
     UserPrompt,
 )
 from watcher.privacy import hook_events
+from watcher.privacy.redaction import redact
 
 # Why a session was ended that no hook said was over: judged by its silence, and so perhaps wrongly.
 IDLE = "idle"
@@ -206,7 +207,7 @@ def lower_flag(connection: Connection, flag_id: int, *, outcome: str, now: int) 
     connection.execute(
         update(Flag)
         .where(Flag.id == flag_id, Flag.lowered_at_epoch.is_(None))
-        .values(lowered_at_epoch=now, outcome=outcome)
+        .values(lowered_at_epoch=now, outcome=redact(outcome))
     )
 
 

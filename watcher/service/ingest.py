@@ -19,6 +19,7 @@ from watcher.memory import checkpoints, intake, records, sessions
 from watcher.memory.database import Database
 from watcher.privacy import hook_events, passages
 from watcher.privacy.ignored import Ignored
+from watcher.privacy.redaction import redact
 from watcher.service.admission import Admission
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.service.follow import beginning
@@ -74,7 +75,7 @@ def source_of(path: Path) -> records.Source:
 def kept_of_broken(line: bytes) -> bytes:
     """Return what is kept of a line that is no entry: enough to tell what it was to be, and where it belongs."""
     found = _IDS.match(line.lstrip(b"\0"))
-    return found[0] if found else b""
+    return redact(found[0].decode("ascii")).encode() if found else b""
 
 
 def closing_words(text: str) -> str:
@@ -315,7 +316,7 @@ def _broken(line: tail.Line, reason: str) -> checkpoints.BrokenRecord:
         length=line.length,
         line_hash=hashlib.blake2b(line.data, digest_size=16).hexdigest(),
         head=kept_of_broken(line.data),
-        reason=reason[:200],
+        reason=redact(reason)[:200],
     )
 
 
