@@ -82,12 +82,26 @@ def words(prompt: str) -> list:
     """Return what is worth looking for in a prompt, the most telling first; nothing for a command."""
     if prompt.lstrip().startswith("/"):
         return []
+    prompt = _public(prompt)
     found = {}
     for word in (piece.strip(_AROUND) for piece in prompt.split()):
         if 3 <= len(word) <= 80 and any(map(str.isalnum, word)):
             found.setdefault(word.lower(), word)
     ranked = sorted(found.values(), key=lambda word: (not is_name(word), -len(word)))
     return [word for word in ranked if is_name(word) or len(word) > 3][:MOST_WORDS]
+
+
+def _public(prompt: str) -> str:
+    """Return what stands before the first passage that is private.
+
+    What may stand behind it is not worth an import that takes longer than all of this: watcher/privacy/passages.py.
+    """
+    kept = []
+    for piece in prompt.split("<"):
+        if kept and piece.lstrip().lower().replace("\u0307", "").replace("ı", "i").startswith("private"):
+            break
+        kept.append(piece)
+    return "<".join(kept)
 
 
 def is_name(word: str) -> bool:

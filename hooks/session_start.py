@@ -45,8 +45,10 @@ SELECT '<claude-mem-notes>' || char(10) || replace(text, '</claude-mem-notes', '
             SELECT substr(replace(json_quote(
                 substr(prompt_text, 1, 80) || CASE WHEN length(prompt_text) > 80 THEN '…' ELSE '' END
             ), '<', '&lt;'), 1, 92)
-            FROM user_prompts p WHERE p.session_id = s.session_id AND NOT substr(prompt_text, 1, 80) GLOB :unseen
-            ORDER BY prompt_number DESC LIMIT 1
+            FROM (
+                SELECT prompt_text FROM user_prompts p WHERE p.session_id = s.session_id
+                ORDER BY prompt_number DESC LIMIT 1
+            ) WHERE prompt_text != '[private]' AND NOT substr(prompt_text, 1, 80) GLOB :unseen
         ), '.')
     FROM sdk_sessions s
     WHERE status = 'active' AND last_activity_at_epoch > :now - 1800000

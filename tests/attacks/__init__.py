@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.attacks.outcome import Outcome
 
-MODULES: tuple[str, ...] = ("hostile",)
+MODULES: tuple[str, ...] = ("hostile", "private")
 
 
 def load(name: str) -> Callable[[Path], Iterable[Outcome]]:

@@ -169,3 +169,12 @@ def test_the_prompt_is_recorded_whatever_becomes_of_it(recalling: World) -> None
     (session,) = recalling.execute("SELECT status, last_prompt_at_epoch FROM sdk_sessions WHERE session_id = 's-1'")
     assert session["status"] == "active"
     assert abs(session["last_prompt_at_epoch"] - epoch()) < 60_000
+
+
+@pytest.mark.parametrize("opening", ["<private>", "<PRIVATE >", "< private x='y'>", "<PRİVATE>", "<private"])
+def test_private_words_are_not_searched_by(recalling: World, opening: str) -> None:
+    words = "PoolManager gives its connection back twice"
+    assert told(recalling, words) == [1]
+    assert told(recalling, f"{opening} {words}", "s-2") == []
+    assert told(recalling, f"Look: {opening} {words}</private> please", "s-3") == []
+    assert told(recalling, f"{words} {opening}SQLite over Postgres, as no server is to be run</private>", "s-4") == [1]

@@ -276,3 +276,23 @@ def test_killed_at_any_commit_and_begun_again_it_comes_to_the_same(
         database.close()
     assert len(dumps) > 2
     assert all(dump == dumps[-1] for dump in dumps)
+
+
+@pytest.mark.parametrize("has_transcript", [True, False])
+def test_of_a_private_prompt_nothing_comes_over(world: Adopting, tmp_path: Path, has_transcript: bool) -> None:
+    prompt = "<private>The marmalade</private>"
+    path = one_session(
+        tmp_path / "one.db",
+        f"UPDATE user_prompts SET prompt_text = '{prompt}' WHERE prompt_number = 1",
+        "UPDATE observations SET title = 'marmalade' WHERE prompt_number = 1",
+        "UPDATE session_summaries SET learned = 'marmalade'",
+        "UPDATE sdk_sessions SET custom_title = 'marmalade'",
+    )
+    if has_transcript:
+        world.write(SESSION, (lines.turn(0, 1) + lines.turn(HOUR, 2)).replace(b"Do number 1", prompt.encode()))
+    world.take(path)
+    assert world.rows("SELECT prompt_text, is_private FROM user_prompts") == [("[private]", 1), ("Do number 2", 0)]
+    assert world.rows("SELECT title FROM observations WHERE agent = 'claude-mem-ts'") == [("Saw 2",)]
+    assert world.rows("SELECT prompt_number FROM session_summaries") == [(2,)]
+    kept = b"".join(one.read_bytes() for one in world.settings.home.rglob("*") if one.is_file())
+    assert b"marmalade" not in kept

@@ -63,6 +63,7 @@ class SdkSession(Base):
     transcript_path: Mapped[str] = mapped_column(server_default="")
     status: Mapped[str] = mapped_column(server_default=SessionStatus.ACTIVE)
     title: Mapped[str] = mapped_column(server_default="")
+    hides_title: Mapped[bool] = mapped_column(server_default=text("0"))  # it is made from prompts, and one was private
     started_at: Mapped[str]
     started_at_epoch: Mapped[Epoch]
     completed_at: Mapped[str | None]
@@ -91,6 +92,7 @@ class UserPrompt(Base):
     prompt_number: Mapped[int]  # from 1
     prompt_text: Mapped[str]
     continues_turn: Mapped[bool]  # typed while the turn before was still running
+    is_private: Mapped[bool] = mapped_column(server_default=text("0"))  # of what is done about it, names are kept alone
     closing_text: Mapped[str] = mapped_column(server_default="")
     closing_at_epoch: Mapped[Epoch] = mapped_column(server_default=text("0"))
     ended_at_epoch: Mapped[Epoch | None]  # when the transcript itself says that the turn was over

@@ -16,6 +16,7 @@ from watcher.memory.identifiers import all_parts
 from watcher.memory.models import Observation, SdkSession, SessionSummary, SummarySource, ToolUse, ToolUseStatus
 from watcher.memory.turns import Turn
 from watcher.privacy.plain import plain
+from watcher.privacy.redaction import redact
 
 MISSING = "unreadable: the answer lacks the summary of this turn"  # what is kept as the error then
 
@@ -105,7 +106,7 @@ def put_observations(
             "created_at": iso(observation.at),
             "created_at_epoch": observation.at,
         }
-        for observation in map(_plain_observation, observations)
+        for observation in map(_clean_observation, observations)
     ]
     if not rows:
         return 0
@@ -159,7 +160,7 @@ def _count_tries(connection: Connection, session_id: str, turns: Sequence[int], 
     connection.execute(
         update(SessionSummary)
         .where(SessionSummary.session_id == session_id, SessionSummary.prompt_number.in_(turns))
-        .values(attempts=SessionSummary.attempts + tries, last_error=error)
+        .values(attempts=SessionSummary.attempts + tries, last_error=redact(error))
     )
 
 
@@ -198,7 +199,7 @@ def _put_summary(
     origin: str,
     now: int,
 ) -> int:
-    summary = SummaryFields(**{name: plain(value) for name, value in asdict(summary).items()})
+    summary = SummaryFields(**{name: _clean(text) for name, text in asdict(summary).items()})
     values = {
         **asdict(summary),
         "summary_text": summary.text,
@@ -238,16 +239,24 @@ def _put_summary(
     ).rowcount
 
 
-def _plain_observation(one: ObservationFields) -> ObservationFields:
+def _clean(text: str) -> str:
+    """Return a text plain, and then without secrets: a model may repeat what another memory, or an older version, let in.
+
+    What cannot be seen goes first, as it may part a secret in two.
+    """
+    return redact(plain(text))
+
+
+def _clean_observation(observation: ObservationFields) -> ObservationFields:
     return replace(
-        one,
-        title=plain(one.title),
-        subtitle=plain(one.subtitle),
-        narrative=plain(one.narrative),
-        facts=tuple(map(plain, one.facts)),
-        concepts=tuple(map(plain, one.concepts)),
-        files_read=tuple(map(plain, one.files_read)),
-        files_modified=tuple(map(plain, one.files_modified)),
+        observation,
+        title=_clean(observation.title),
+        subtitle=_clean(observation.subtitle),
+        narrative=_clean(observation.narrative),
+        facts=tuple(map(_clean, observation.facts)),
+        concepts=tuple(map(_clean, observation.concepts)),
+        files_read=tuple(map(_clean, observation.files_read)),
+        files_modified=tuple(map(_clean, observation.files_modified)),
     )
 
 

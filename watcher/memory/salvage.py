@@ -33,6 +33,7 @@ from watcher.memory.models import (
     UserPrompt,
     Watcher,
 )
+from watcher.privacy.redaction import redact
 
 try:
     import fcntl
@@ -149,8 +150,15 @@ def _decoded(table: type[Base], row: _Values) -> _Values:
     values = {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}
     for name, value in values.items():
         if isinstance(columns[name].type, JSON):
-            json.loads(str(value))
+            values[name] = json.dumps(_without_secrets(json.loads(str(value))), ensure_ascii=False)
+        elif isinstance(value, str):
+            values[name] = redact(value)
     return values
+
+
+def _without_secrets(value: object) -> object:
+    """Return what a column of JSON holds, a list of texts or nothing, as it is stored now."""
+    return [redact(str(one)) for one in value] if isinstance(value, list) else value
 
 
 def _put(connection: Connection, table: type[Base], values: _Values) -> None:

@@ -22,6 +22,7 @@ from watcher.memory.database import Database, DatabaseBusyError
 from watcher.memory.models import SummarySource
 from watcher.memory.states import Basis
 from watcher.memory.turns import StoredToolUse, Turn
+from watcher.privacy.redaction import redact
 from watcher.recall.rendering import bring_up_to_date
 from watcher.service import provenance
 from watcher.service.batches import Batches, Part
@@ -347,16 +348,16 @@ def _turn(
     own: str = "",
     wants_summary: bool = True,
 ) -> base.Turn:
-    """Return a turn, or a part of it, as an agent is shown it."""
+    """Return a turn, or a part of it, as an agent is shown it: without what an older version may have let in."""
     return base.Turn(
         number=turn.number,
-        prompts=turn.prompts,
+        prompts=tuple(map(redact, turn.prompts)),
         tool_uses=tuple(
             base.ToolUse(
                 tool_use_id=use.tool_use_id,
                 name=use.name,
-                input=use.input,
-                output=use.output,
+                input=redact(use.input),
+                output=redact(use.output),
                 is_error=use.is_error,
                 files_read=use.files_read,
                 files_modified=() if use.is_error else use.files_modified,
@@ -364,7 +365,7 @@ def _turn(
             )
             for use in uses
         ),
-        closing_text=turn.closing_text if wants_summary else "",
+        closing_text=redact(turn.closing_text) if wants_summary else "",
         summary=own,
         wants_summary=wants_summary,
     )

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from watcher import system
+from watcher import permissions, system
 from watcher.errors import ClaudeMemError
 from watcher.memory import lookup
 from watcher.memory.database import Database, driver
@@ -32,6 +32,7 @@ def check_locks(settings: Settings) -> None:
         LocksError: it cannot.
         DatabaseError: nothing can be written there.
     """
+    permissions.check(settings.home)
     with of_files(settings.lock):
         system.make_private_folder(settings.home)
         system.make_private_folder(settings.lock.parent)

@@ -120,6 +120,7 @@ def put_aside(settings: Settings, why: str, *, listener: Listener, clock: Clock 
         folder = folder.with_name(f"{folder.name}+")
     with of_files(folder):
         system.make_private_folder(folder)
+        system.make_private_file(folder / _UNDER_WAY)
         (folder / _UNDER_WAY).write_text(f"{why}\n", encoding="utf-8")
     try:
         with system.lock(settings.lock).acquire(timeout=LOCK_WAIT):
@@ -206,7 +207,13 @@ class Rebuild:
             horizon = retention.horizon(connection)
         hear, clock = self._hear, self._clock
         ingest = Ingest(
-            self._database, self._settings.capture, since=since, horizon=horizon, listener=hear, clock=clock
+            self._database,
+            self._settings.capture,
+            self._settings.privacy,
+            since=since,
+            horizon=horizon,
+            listener=hear,
+            clock=clock,
         )
         life = Lifecycle(
             self._database, ingest, self._digest, self._settings.watch, slice_size=SLICE, listener=hear, clock=clock

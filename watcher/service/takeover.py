@@ -20,6 +20,7 @@ from watcher.memory.adopted import AGENT, AdoptedPrompt, AdoptedSession, Kept, S
 from watcher.memory.database import Database
 from watcher.memory.outcomes import ObservationFields
 from watcher.memory.typescript import TheirObservation, TheirPrompt, TheirSession, TheirSummary, TypeScriptMemory
+from watcher.privacy.passages import without_private
 from watcher.service.digest import Digest
 from watcher.service.events import Clock, now
 from watcher.service.ingest import PROMPT_CHARS
@@ -142,6 +143,10 @@ class _Numbers:
         self._given = given
         self._stored = sorted(stored, key=lambda prompt: (prompt.at, prompt.number))
 
+    def is_private(self, number: int) -> bool:
+        """Say whether nothing may be kept of what was done about a prompt."""
+        return any(prompt.number == number and prompt.is_private for prompt in self._stored)
+
     def of(self, thing: TheirObservation | TheirSummary) -> int:
         """Return the number; 0 where no prompt is known.
 
@@ -158,10 +163,11 @@ class _Numbers:
 
 
 def _session(session: TheirSession, project: str) -> AdoptedSession:
+    is_private = any(without_private(one.text).had_private for one in session.prompts)  # what a title is made from
     return AdoptedSession(
         session_id=session.session_id,
         project=project,
-        title=excerpts.excerpt(session.title, 200),
+        title="" if is_private else excerpts.excerpt(without_private(session.title).text, 200),
         started_at=session.started_at,
         last_at=session.last_at,
         completed_at=session.completed_at or session.last_at,
@@ -178,13 +184,20 @@ def _prompts(session: TheirSession) -> list[AdoptedPrompt]:
             prompts.append(TheirPrompt(number, summary.fields.request or UNKNOWN_REQUEST, summary.at))
             known.add(number)
     prompts.sort(key=lambda prompt: (prompt.at, prompt.number))
-    return [AdoptedPrompt(one.number, excerpts.excerpt(one.text, PROMPT_CHARS), one.at) for one in prompts]
+    return [_prompt(one) for one in prompts]
+
+
+def _prompt(theirs: TheirPrompt) -> AdoptedPrompt:
+    public = without_private(theirs.text)
+    text = excerpts.excerpt(public.text, PROMPT_CHARS)
+    return AdoptedPrompt(theirs.number, text, theirs.at, is_private=public.is_wholly_private)
 
 
 def _put_observations(connection: Connection, session: TheirSession, project: str, numbers: _Numbers) -> int:
     """Store what they observed, unless our model observed something of the same turn; return how many were new."""
     by = adopted.observers(connection, session.session_id)
-    fields = [_observation(one, numbers.of(one)) for one in session.observations]
+    found = [_observation(one, numbers.of(one)) for one in session.observations]
+    fields = [one for one in found if not numbers.is_private(one.prompt_number)]
     # Each turn's words are one agent's.
     wanted = [one for one in fields if by.get(one.prompt_number, set()) <= {_EXTRACTIVE, AGENT}]
     replaced = sorted({one.prompt_number for one in wanted})
