@@ -45,11 +45,7 @@ def _readings(text: str) -> Iterator[str]:
     yield re.sub(r"[\"'\\\s+]", "", text)  # what was joined or continued
     for run in re.findall(r"[A-Za-z0-9+/\n]{24,}={0,2}", text):
         run = run.replace("\n", "")
-        yield (
-            base64.b64decode(run + "=" * (-len(run) % 4), validate=False).decode("utf-8", "replace")
-            if len(run.rstrip("=")) % 4 != 1
-            else ""
-        )
+        yield base64.b64decode(run + "=" * (-len(run) % 4), validate=False).decode("utf-8", "replace") if len(run.rstrip("=")) % 4 != 1 else ""
 
 
 def plant(seed: str, *, thorough: bool = False) -> Iterator[Planted]:
@@ -88,11 +84,7 @@ def _blocks(block: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     body = tuple(line for line in lines[1:-1] if len(line) >= 60)
     half = len(lines) // 2
     yield "a file", block, body
-    yield (
-        "cut off at its end",
-        "\n".join(["$ cat key.pem", *lines[:half]]),
-        tuple(l for l in lines[1:half] if len(l) >= 60),
-    )
+    yield "cut off at its end", "\n".join(["$ cat key.pem", *lines[:half]]), tuple(l for l in lines[1:half] if len(l) >= 60)
     yield "cut off at its beginning", "\n".join(lines[half:]), tuple(l for l in lines[half:-1] if len(l) >= 60)
     yield "escaped in .env", 'KEY="' + "\\n".join(lines) + '"', body
     yield "indented in yaml", "key: |\n" + "\n".join("    " + line for line in lines) + "\nport: 1", body

@@ -13,18 +13,7 @@ from watcher.privacy.syntax import COLOUR, GAP, LINE, NEWLINE, QUOTE, Span
 # Literals of names, in lower case.
 KEYWORDS = (
     *("passw", "pwd", "passphrase", "pswd", "_pass", "-pass", "dbpass", "userpass", "pass=", "pass:", '"pass', "'pass"),
-    *(
-        "secret",
-        "token",
-        "credential",
-        "apikey",
-        "api_key",
-        "api-key",
-        "api key",
-        "accesskey",
-        "access_key",
-        "access-key",
-    ),
+    *("secret", "token", "credential", "apikey", "api_key", "api-key", "api key", "accesskey", "access_key", "access-key"),
     *("privatekey", "private_key", "private-key", "encryptionkey", "accountkey", "masterkey", "signingkey", "authkey"),
     *("appkey", "_key", "-key", "_auth", '"auth', "auth_", "securestring"),
 )
@@ -58,19 +47,8 @@ _SHORTEST = 4  # characters of a password
 _LONGEST_NAME = 60  # characters before the keyword
 # Most names stand in the midst of a sentence: at a glance, does what parts a name from its value follow?
 _GLANCE = re.compile(r"[A-Za-z0-9_.\-]{0,40}[ \t]{0,12}(?:[:=|!?,>&%\\\"'`\])\x1b]|is |was |[\r\n])")
-_VERBS = (
-    "set ",
-    "setx ",
-    "ENV ",
-    "ARG ",
-    "setenv ",
-    "config:set ",
-    "-gx ",
-    "-x ",
-    "-Ux ",
-    "-xg ",
-)  # before a name and a gap
-_OF_A_LIST = ("name: ", 'name: "', "name: '")
+_VERBS = ("set ", "setx ", "ENV ", "ARG ", "setenv ", "config:set ", "-gx ", "-x ", "-Ux ", "-xg ")  # before a name and a gap
+_OF_A_LIST = ("name: ", "name: \"", "name: '")
 _LOGIN = re.compile(r"\blogin\s+\S+[^\w]+(?:\d{1,6}[^\w]+)?\Z")
 
 # A name that goes on so names no secret but something about one.
@@ -82,10 +60,7 @@ _ABOUT = re.compile(
     r"|validator|validators|generator|hasher|hashers|reset|change|confirmation|confirm|source|env|var|key_id|fingerprint|digest)\b",
     re.I,
 )
-_STRONG = re.compile(
-    r"(?:passw|passphrase|pwd|pswd|secret|securestring|api.?key|access.?key|private.?key|encryption|signing|master.?key|account.?key|pass$|pass[^a-z]|_auth|credential)",
-    re.I,
-)
+_STRONG = re.compile(r"(?:passw|passphrase|pwd|pswd|secret|securestring|api.?key|access.?key|private.?key|encryption|signing|master.?key|account.?key|pass$|pass[^a-z]|_auth|credential)", re.I)
 _PASSWORD = re.compile(r"(?:passw|passphrase|pwd|pswd|securestring|pass$|pass[^a-z])", re.I)
 _PLACEHOLDER = re.compile(
     r"^[<\[{(]|\{\{|[{<]\w+[}>]|\$[{(A-Za-z_]|\$\$|%[({sdA-Z_]+[)}]?[sd%]?$|\*{3}|x{4,}|X{4,}|\.{3}|…|#{4,}|_{4,}|-{5,}|0{8,}$|1234567890$|\bprocess\.env|\bos\.environ|getenv|secrets?\.[A-Za-z_]|vault\.|env\.|var\."
@@ -158,10 +133,7 @@ def _may_follow_a_gap(text: str, first: int, name: str, *, is_quoted: bool) -> b
 def _judged(name: str, rest: str, separator: str, between: str, value: re.Match[str], is_quoted: bool) -> Span | None:
     if value.end() - value.start() < 8 and not _PASSWORD.search(name + rest):
         return None
-    if rest and (
-        _ABOUT.match(rest)
-        or (rest[0].islower() and not rest.startswith(("ord", "ort", "d", "s.", "key", "code", "text")))
-    ):
+    if rest and (_ABOUT.match(rest) or (rest[0].islower() and not rest.startswith(("ord", "ort", "d", "s.", "key", "code", "text")))):
         return None
     group = 1 if value.re.groups else 0
     start, end = value.start(group), value.end(group)
@@ -181,11 +153,7 @@ def _is_secret(name: str, separator: str, between: str, value: str, is_quoted: b
     length = len(value)
     is_password = _PASSWORD.search(name) is not None
     is_strong = is_password or _STRONG.search(name) is not None
-    if (
-        length < (4 if is_password else 8 if is_strong else 12)
-        or _PLACEHOLDER.search(value)
-        or value.startswith(("$", "@{", "#{"))
-    ):
+    if length < (4 if is_password else 8 if is_strong else 12) or _PLACEHOLDER.search(value) or value.startswith(("$", "@{", "#{")):
         return False
     has_digit = any(c.isdigit() for c in value)
     has_letter = any(c.isalpha() for c in value)
@@ -193,12 +161,7 @@ def _is_secret(name: str, separator: str, between: str, value: str, is_quoted: b
         return False
     if " " in value.strip():
         return False
-    is_config = (
-        not is_quoted
-        and "=" in separator
-        and _CONFIG_NAME.match(name.rsplit(".")[-1]) is not None
-        and between.rstrip(" ") == between
-    )
+    is_config = not is_quoted and "=" in separator and _CONFIG_NAME.match(name.rsplit(".")[-1]) is not None and between.rstrip(" ") == between
     if not is_quoted and _CODE.match(value):
         return False
     if not is_quoted and _REFERENCE.match(value):
@@ -223,18 +186,7 @@ def _looks_random(value: str) -> bool:
 
 _COMMON = {
     *("string", "required", "optional", "password", "disabled", "enabled", "forgotten", "incorrect", "mismatch"),
-    *(
-        "invalid",
-        "undefined",
-        "unchanged",
-        "external",
-        "internal",
-        "provided",
-        "unknown",
-        "boolean",
-        "integer",
-        "default",
-    ),
+    *("invalid", "undefined", "unchanged", "external", "internal", "provided", "unknown", "boolean", "integer", "default"),
 }
 
 

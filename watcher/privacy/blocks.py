@@ -22,23 +22,9 @@ _SHORT = re.compile(r"[^A-Za-z0-9\n]{0,40}(?:\d{1,6}[^A-Za-z0-9\n]{1,8})?[A-Za-z
 _HEADER = re.compile(r"[^\n]{0,40}?(?:Proc-Type|DEK-Info|Version|Comment|Charset|Hash): ?[^\n]{0,80}\Z")
 
 BASE64_LEAST = 24
-_RUN = re.compile(
-    r"(?:[A-Za-z0-9+/]{56,80}(?:\r?\n|\\n|\\r\\n)){1,300}[A-Za-z0-9+/]{1,80}={0,2}|[A-Za-z0-9+/_-]{24,60000}={0,2}"
-)
+_RUN = re.compile(r"(?:[A-Za-z0-9+/]{56,80}(?:\r?\n|\\n|\\r\\n)){1,300}[A-Za-z0-9+/]{1,80}={0,2}|[A-Za-z0-9+/_-]{24,60000}={0,2}")
 _HIDDEN = (
-    *(
-        "password",
-        "passwd",
-        "secret",
-        "token",
-        "api_key",
-        "apikey",
-        "api-key",
-        "access_key",
-        "private",
-        "credential",
-        "://",
-    ),
+    *("password", "passwd", "secret", "token", "api_key", "apikey", "api-key", "access_key", "private", "credential", "://"),
     *("AccountKey", "BEGIN ", "Bearer ", "Basic ", "eyJ", "Cookie", "_key=", "_KEY="),
 )
 

@@ -62,9 +62,7 @@ def table() -> Table:
     for anchor in hidden:
         by_anchor.setdefault(anchor, [])
     anchors = list(by_anchor)
-    automaton = BytesAhoCorasick(
-        [anchor.encode() for anchor in anchors], matchkind=MatchKind.Standard, implementation=Implementation.DFA
-    )
+    automaton = BytesAhoCorasick([anchor.encode() for anchor in anchors], matchkind=MatchKind.Standard, implementation=Implementation.DFA)
     return Table(
         automaton,
         tuple(tuple(by_anchor[anchor]) for anchor in anchors),
@@ -112,18 +110,7 @@ def _apart(spans: list[Span]) -> list[Span]:
     return found
 
 
-_VAGUE = (
-    "base64",
-    "key",
-    "secret",
-    "token",
-    "api-key",
-    "password",
-    "authorization",
-    "bearer-token",
-    "url-token",
-    "cookie",
-)
+_VAGUE = ("base64", "key", "secret", "token", "api-key", "password", "authorization", "bearer-token", "url-token", "cookie")
 
 
 def _vagueness(kind: str) -> int:
@@ -149,9 +136,7 @@ def _token(token: Token) -> Find:
 
 
 def _leads(pattern: re.Pattern[str], text: str, start: int) -> Iterator[re.Match[str]]:
-    return takewhile(
-        lambda match: match.start("anchor") <= start, pattern.finditer(text, max(0, start - 200), start + 4000)
-    )
+    return takewhile(lambda match: match.start("anchor") <= start, pattern.finditer(text, max(0, start - 200), start + 4000))
 
 
 def _compiled(token: Token) -> re.Pattern[str]:
@@ -165,9 +150,7 @@ def _compiled(token: Token) -> re.Pattern[str]:
     )
 
 
-_JWT = re.compile(
-    rf"eyJ(?:(?:{JOIN})?[A-Za-z0-9_=-]){{10,3000}}(?:{JOIN})?(?:\.(?:(?:{JOIN})?[A-Za-z0-9_=+/-]){{4,6000}}){{1,4}}"
-)
+_JWT = re.compile(rf"eyJ(?:(?:{JOIN})?[A-Za-z0-9_=-]){{10,3000}}(?:{JOIN})?(?:\.(?:(?:{JOIN})?[A-Za-z0-9_=+/-]){{4,6000}}){{1,4}}")
 
 
 def _jwt(text: str, start: int, _end: int) -> Span | None:
@@ -184,9 +167,7 @@ def _place(place: places.Place) -> Find:
         nonlocal pattern
         if pattern is None:
             pattern = re.compile(place.pattern, re.I)
-        match = (
-            pattern.search(text, max(0, start - place.lead), end + 6000) if place.lead else pattern.match(text, start)
-        )
+        match = pattern.search(text, max(0, start - place.lead), end + 6000) if place.lead else pattern.match(text, start)
         if match is None or not places.is_one(place.kind, match["secret"]):
             return None
         return Span(*match.span("secret"), place.kind)
