@@ -240,7 +240,7 @@ def _put_summary(
 
 
 def _clean(text: str) -> str:
-    """Return a text plain, and then without secrets: a model may repeat what another memory, or an older version, let in.
+    """Return a text plain, and without secrets: a model may repeat what another memory, or an older version, let in.
 
     What cannot be seen goes first, as it may part a secret in two.
     """
