@@ -15,9 +15,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from watcher.memory import tombstones
 from watcher.memory.database import among, greatest, insert, iso
 from watcher.memory.identifiers import all_parts
-from watcher.memory.models import OF_SUBAGENT, SdkSession, SessionStatus, ToolUse, ToolUseStatus, UserPrompt
+from watcher.memory.models import (
+    OF_SUBAGENT,
+    Forgotten,
+    SdkSession,
+    SessionStatus,
+    ToolUse,
+    ToolUseStatus,
+    UserPrompt,
+)
 from watcher.memory.prepared import Prepared
 from watcher.memory.records import (
     PromptRecord,
@@ -47,7 +56,10 @@ _MAKE_SESSION = _NEW_SESSION.on_conflict_do_update(
     set_={"project": _NEW_SESSION.excluded.project, "cwd": _NEW_SESSION.excluded.cwd},
     where=SdkSession.project == "",
 )
-_LAST_NUMBER = select(func.max(UserPrompt.prompt_number)).where(UserPrompt.session_id == bindparam("of_session"))
+# Asked along with it, so that whoever never forgot anything is asked nothing more.
+_LAST_NUMBER = select(
+    func.max(UserPrompt.prompt_number), select(Forgotten.id).exists().label("has_forgotten")
+).where(UserPrompt.session_id == bindparam("of_session"))
 _NUMBER_AT = (
     select(UserPrompt.prompt_number)
     .where(UserPrompt.session_id == bindparam("of_session"), UserPrompt.created_at_epoch <= bindparam("at"))
@@ -212,19 +224,25 @@ class _Pass:
 def take_in(
     connection: Connection, source: Source, records: Sequence[Record], *, now: int, is_anew: bool = False
 ) -> Taken:
-    """Write records in their order; only the new ones count.
+    """Write records in their order; only the new ones count, and none that was forgotten.
 
     `is_anew`: they may be from before what is known of the session, and belong to the prompt before them.
     """
     if not records:
         return Taken()
-    # A title carries no time, and makes no session.
-    begun_at = next((record.at for record in records if not isinstance(record, TitleRecord)), None)
     this = {"of_session": source.session_id}
     known = connection.execute(_SESSION, this).one_or_none()
+    last_number, has_forgotten = connection.execute(_LAST_NUMBER, this).one()
+    last_number = last_number or 0
+    if has_forgotten:
+        places = (source.project, source.cwd, known.project if known else "")
+        records = tombstones.sift(connection, source, places, records, now=now)
+        if not records:
+            return Taken()
+    # A title carries no time, and makes no session.
+    begun_at = next((record.at for record in records if not isinstance(record, TitleRecord)), None)
     if begun_at is not None and (known is None or (source.cwd and not known.project)):
         _make_session(connection, source, begun_at)
-    last_number = connection.scalar(_LAST_NUMBER, this) or 0
     is_before = is_anew and begun_at is not None
     gathered = _Pass(
         source,
