@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.service.conftest import Killed
 from tests.service.recorder import Recorder
 from tests.transcript import lines
 from tests.transcript.lines import SESSION
-from watcher.memory import lookup
-from watcher.memory.browse import Ref, ref
-from watcher.memory.database import Database
+from watcher.memory.browse import ref
 from watcher.memory.selection import Wanted
 from watcher.service import forgetting
 from watcher.settings import Settings

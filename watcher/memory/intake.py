@@ -57,9 +57,9 @@ _MAKE_SESSION = _NEW_SESSION.on_conflict_do_update(
     where=SdkSession.project == "",
 )
 # Asked along with it, so that whoever never forgot anything is asked nothing more.
-_LAST_NUMBER = select(
-    func.max(UserPrompt.prompt_number), select(Forgotten.id).exists().label("has_forgotten")
-).where(UserPrompt.session_id == bindparam("of_session"))
+_LAST_NUMBER = select(func.max(UserPrompt.prompt_number), select(Forgotten.id).exists().label("has_forgotten")).where(
+    UserPrompt.session_id == bindparam("of_session")
+)
 _NUMBER_AT = (
     select(UserPrompt.prompt_number)
     .where(UserPrompt.session_id == bindparam("of_session"), UserPrompt.created_at_epoch <= bindparam("at"))

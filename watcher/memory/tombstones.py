@@ -42,9 +42,7 @@ SELECT key FROM forgotten WHERE kind IN (SELECT value FROM json_each(:kinds))
 # One number for all: how many times anything was forgotten shows in it, and what was forgotten does not.
 _COUNT = "SELECT coalesce(max(id), 0) FROM forgotten"
 _DUE = f"SELECT EXISTS (SELECT 1 FROM forgotten WHERE kind = '{TombstoneKind.COMMAND}' AND is_open)"  # noqa: S608
-_OVERWRITTEN = (
-    f"UPDATE forgotten SET is_open = 0 WHERE kind = '{TombstoneKind.COMMAND}' AND is_open AND id <= ?"  # noqa: S608
-)
+_OVERWRITTEN = f"UPDATE forgotten SET is_open = 0 WHERE kind = '{TombstoneKind.COMMAND}' AND is_open AND id <= ?"  # noqa: S608
 
 
 class Tombstone(NamedTuple):

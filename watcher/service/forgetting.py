@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from watcher.agent.extractive import ExtractiveAgent
 from watcher.memory import forgetting, pages, search_index, selection, tombstones
 from watcher.memory.database import Database, DatabaseBusyError, driver
 from watcher.memory.selection import Selection, Wanted
 from watcher.recall.rendering import bring_up_to_date
 from watcher.service import aside
+from watcher.service.digest import Digest
 from watcher.service.events import Clock, Listener, now
 from watcher.settings import Settings
 
@@ -60,22 +62,26 @@ def forget(
         stones = forgetting.stones(beneath, wanted, selected, now=moment)
         tombstones.keep_beside(database.path, stones, now=moment)
         tombstones.put(connection, stones, now=moment)
-        for project in forgetting.delete(connection, wanted, selected):
+        projects = forgetting.delete(connection, wanted, selected)
+        digest = Digest(database, ExtractiveAgent(), settings, listener=listener, clock=clock)
+        for session_id in selected.sessions.keys() - selected.whole:
+            digest.summarise(connection, session_id)  # a summary that went, of a turn that has not
+        for project in projects:
             bring_up_to_date(connection, project, settings.context, now=moment)
     progress("overwriting what it leaves in the file")
     return Done(selected, overwrite(database))
 
 
-def overwrite(database: Database) -> bool:
-    """Have nothing left in the file of what was forgotten; say whether that is so."""
+def overwrite(database: Database, *, tries: int = TRIES, wait: float = OVERWRITE_WAIT) -> bool:
+    """Have nothing left in the file of what was forgotten; say whether that is so. `wait` is in seconds, of a try."""
     with database.read() as connection:
         up_to = tombstones.count(connection)
-    for _ in range(TRIES):
+    for _ in range(tries):
         try:
             _merge_index(database)
         except DatabaseBusyError:
             continue
-        if pages.overwrite(database.path, OVERWRITE_WAIT):
+        if pages.overwrite(database.path, wait):
             with database.write() as connection:
                 tombstones.mark_overwritten(connection, up_to)
             return True
@@ -95,7 +101,11 @@ def copies(settings: Settings, transcripts: list[str], text: str) -> Iterator[tu
     data = settings.database.parent
     for folder in sorted(data.glob("damaged-*")):
         yield folder, "a damaged database, put aside"
-    own = {settings.database.name + end for end in ("", "-wal", "-shm")} | {tombstones.path_beside(settings.database).name} | _OURS
+    own = (
+        {settings.database.name + end for end in ("", "-wal", "-shm")}
+        | {tombstones.path_beside(settings.database).name}
+        | _OURS
+    )
     for path in sorted(settings.home.rglob("*")):
         is_log = settings.logs in path.parents
         if path.is_dir() or any(part.startswith("damaged-") for part in path.parts):
