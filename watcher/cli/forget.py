@@ -41,9 +41,7 @@ def forget(
     since: Annotated[
         str, typer.Option("--since", help="Turns not older: 2026-11-01, today, 12h, 3d, 2w.", metavar="DATE")
     ] = "",
-    until: Annotated[
-        str, typer.Option("--until", help="Turns not newer: a day counts to its end.", metavar="DATE")
-    ] = "",
+    until: Annotated[str, typer.Option("--until", help="Turns not newer; a day is meant whole.", metavar="DATE")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: what went, and what may still hold it.")] = False,
@@ -74,9 +72,7 @@ def forget(
         return
     if not yes:
         if as_json or not sys.stdin.isatty():
-            raise UsageError(
-                "forget asks before it does, and nobody is there to answer", hint="add --yes, or --dry-run"
-            )
+            raise UsageError("forget asks before, and nobody is there to answer", hint="add --yes, or --dry-run")
         _show_preview(preview, wanted)
         say("There is no way back. A copy of it: claude-mem export, with the same options.")
         if not typer.confirm("Forget it?", default=False):

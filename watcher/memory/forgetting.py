@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 
 from watcher.memory import numbering, tombstones
 from watcher.memory.database import driver
-from watcher.memory.selection import OBSERVATIONS, PROMPTS, TABLES, TOOL_USES, Selection, Wanted, prepare
+from watcher.memory.mentions import OBSERVATIONS, PROMPTS, TABLES, TOOL_USES, prepare
+from watcher.memory.selection import Selection, Wanted
 from watcher.memory.states import TombstoneKind
 from watcher.memory.tombstones import Tombstone
 
@@ -33,22 +34,20 @@ _OF_PROJECT = (
 )
 _AMONG = "IN (SELECT value FROM json_each(:these))"
 # What tells of a session only how it went. What is raised is still to be lowered, but need not say what was said.
-_TRACES = (
-    f"DELETE FROM flags WHERE session_id {_AMONG} AND lowered_at_epoch IS NOT NULL",
-    "UPDATE flags SET event = iif(json_valid(event), json_remove(event, '$.last_assistant_message'), '{}') "
-    f"WHERE session_id {_AMONG}",
-    f"DELETE FROM broken_lines WHERE path IN (SELECT path FROM checkpoints WHERE session_id {_AMONG})",
-)
-_OF_WHOLE = (
-    f"DELETE FROM flags WHERE session_id {_AMONG}",
-    f"DELETE FROM deliveries WHERE session_id {_AMONG}",
-    f"DELETE FROM recalls WHERE session_id {_AMONG}",
-    f"DELETE FROM sdk_sessions WHERE session_id {_AMONG}",
-)
-_EMPTY = "SELECT session_id FROM sdk_sessions s WHERE session_id {among} AND {nothing}".format(
-    among=_AMONG,
-    nothing=" AND ".join(f"NOT EXISTS (SELECT 1 FROM {table} WHERE session_id = s.session_id)" for table in TABLES),
-)
+_TRACES = """
+DELETE FROM flags WHERE session_id {among} AND lowered_at_epoch IS NOT NULL;
+UPDATE flags SET event = iif(json_valid(event), json_remove(event, '$.last_assistant_message'), '{{}}')
+    WHERE session_id {among};
+DELETE FROM broken_lines WHERE path IN (SELECT path FROM checkpoints WHERE session_id {among})
+"""
+_OF_WHOLE = """
+DELETE FROM flags WHERE session_id {among};
+DELETE FROM deliveries WHERE session_id {among};
+DELETE FROM recalls WHERE session_id {among};
+DELETE FROM sdk_sessions WHERE session_id {among}
+"""
+_IS_EMPTY = " AND ".join(f"NOT EXISTS (SELECT 1 FROM {table} WHERE session_id = s.session_id)" for table in TABLES)  # noqa: S608
+_EMPTY = f"SELECT session_id FROM sdk_sessions s WHERE session_id {_AMONG} AND {_IS_EMPTY}"  # noqa: S608
 _COUNTS = """
 UPDATE sdk_sessions SET
     prompt_count = (SELECT count(*) FROM user_prompts p WHERE p.session_id = sdk_sessions.session_id),
@@ -97,14 +96,14 @@ def delete(connection: Connection, wanted: Wanted, selected: Selection) -> set[s
     projects = set(selected.sessions.values()) | _with_text_in_context(beneath, wanted.text)
     for table, ids in selected.rows.items():
         if table == OBSERVATIONS:
-            _run(beneath, [f"DELETE FROM recalls WHERE observation_id {_AMONG}"], ids)  # noqa: S608
-        _run(beneath, [f"DELETE FROM {table} WHERE id {_AMONG}"], ids)  # noqa: S608 - one of four words
+            _run(beneath, "DELETE FROM recalls WHERE observation_id {among}", ids)
+        _run(beneath, f"DELETE FROM {table} WHERE id {{among}}", ids)  # noqa: S608 - one of four words
     _run(beneath, _TRACES, selected.sessions)
     if wanted.text:
         for statement in _OF_TEXT:
             beneath.execute(statement)
     untitled = selected.titles | {turn.session_id for turn in selected.turns}
-    _run(beneath, [f"UPDATE sdk_sessions SET title = '' WHERE session_id {_AMONG}"], untitled)  # noqa: S608
+    _run(beneath, "UPDATE sdk_sessions SET title = '' WHERE session_id {among}", untitled)
     over = {one for (one,) in beneath.execute(_EMPTY, {"these": json.dumps(list(selected.sessions))})}
     _run(beneath, _OF_WHOLE, over | selected.whole)
     for session_id in selected.sessions.keys() - over - selected.whole:
@@ -119,10 +118,10 @@ def delete(connection: Connection, wanted: Wanted, selected: Selection) -> set[s
     return projects - {""}
 
 
-def _run(connection: sqlite3.Connection, statements: Iterable[str], these: Iterable[object]) -> None:
+def _run(connection: sqlite3.Connection, statements: str, these: Iterable[object]) -> None:
     """Run statements for some ids."""
     if ids := list(these):
-        for statement in statements:
+        for statement in statements.format(among=_AMONG).split(";"):
             connection.execute(statement, {"these": json.dumps(ids)})
 
 

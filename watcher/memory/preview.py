@@ -6,7 +6,8 @@ import json
 import sqlite3
 from typing import NamedTuple
 
-from watcher.memory.selection import OBSERVATIONS, PROMPTS, SUMMARIES, TOOL_USES, Selection, Wanted, select
+from watcher.memory.mentions import OBSERVATIONS, PROMPTS, SUMMARIES, TOOL_USES
+from watcher.memory.selection import Selection, Wanted, select
 
 _LINES = f"""
 SELECT 'P' || id AS id, created_at_epoch AS at, substr(prompt_text, 1, 500) FROM {PROMPTS}

@@ -16,26 +16,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from watcher.errors import ClaudeMemError
+from watcher.memory import mentions
 from watcher.memory.browse import OBSERVATION, PROMPT, SUMMARY, Ref
-from watcher.memory.search_filters import clean
+from watcher.memory.mentions import OBSERVATIONS, PROMPTS, SUMMARIES, TABLES, TOOL_USES
 
-PROMPTS, TOOL_USES, OBSERVATIONS, SUMMARIES = "user_prompts", "tool_uses", "observations", "session_summaries"
-TABLES = (OBSERVATIONS, SUMMARIES, TOOL_USES, PROMPTS)  # of a turn, in the order in which they go
 _FAR = (1 << 63) - 1  # milliseconds
 
-# What of each table a text is looked for in.
-_TEXTS = {
-    PROMPTS: ("prompt_text", "closing_text"),
-    TOOL_USES: ("name", "input", "output", "files_read", "files_modified"),
-    OBSERVATIONS: (
-        *("title", "subtitle", "narrative", "facts", "concepts", "files_read", "files_modified", "type"),
-        *("project", "identifiers"),
-    ),
-    SUMMARIES: (
-        *("request", "investigated", "learned", "completed", "next_steps", "notes", "summary_text", "last_error"),
-        "identifiers",
-    ),
-}
 # When a row's time ends; it begins with `created_at_epoch`.
 _ENDS = {
     PROMPTS: "max(created_at_epoch, closing_at_epoch, ifnull(ended_at_epoch, 0))",
@@ -104,18 +90,10 @@ def select(connection: sqlite3.Connection, wanted: Wanted) -> Selection:
     """
     found = Selection()
     if wanted.refs:
-        touched: dict[str, set[int]] = defaultdict(set)
-        for ref in wanted.refs:
-            if ref.kind == OBSERVATION:
-                _add_observation(connection, ref.number, found)
-            else:
-                session_id, number = _place(connection, ref)
-                touched[session_id].add(number)
-        for session_id, numbers in touched.items():
-            _add_turns(connection, session_id, found, lambda turn, its=numbers: bool(its & turn.numbers))
+        _add_named(connection, wanted.refs, found)
         return found
-    mentioned = _mentioned(connection, wanted.text) if wanted.text else {}
-    titled = _titled(connection, wanted.text) if wanted.text else set()
+    mentioned = mentions.mentioned(connection, wanted.text) if wanted.text else {}
+    titled = mentions.titled(connection, wanted.text) if wanted.text else set()
     for session_id, project in _sessions(connection, wanted):
         if wanted.text and session_id not in mentioned and session_id not in titled:
             continue
@@ -135,24 +113,6 @@ def select(connection: sqlite3.Connection, wanted: Wanted) -> Selection:
             found.titles.add(session_id)
             found.sessions[session_id] = project
     return found
-
-
-def mentions(text: str) -> Callable[[object], bool]:
-    """Return what says of a value whether a text stands in it, whatever the case, also as JSON spells it."""
-    needles = {text.casefold()}
-    needles |= {json.dumps(text, ensure_ascii=is_ascii)[1:-1].casefold() for is_ascii in (True, False)}
-
-    def is_in(value: object) -> bool:
-        if isinstance(value, bytes):
-            value = value.decode("utf-8", "replace")
-        return isinstance(value, str) and any(needle in value.casefold() for needle in needles)
-
-    return is_in
-
-
-def prepare(connection: sqlite3.Connection, text: str) -> None:
-    """Have SQLite know `mentions` for a text."""
-    connection.create_function("mentions", 1, mentions(clean(text)), deterministic=True)
 
 
 class _Told(NamedTuple):
@@ -178,24 +138,6 @@ def _end(wanted: Wanted) -> int:
     return _FAR if wanted.until is None else wanted.until
 
 
-def _mentioned(connection: sqlite3.Connection, text: str) -> dict[str, set[int]]:
-    """Return under which prompts of which sessions a text stands."""
-    prepare(connection, text)
-    found: dict[str, set[int]] = defaultdict(set)
-    for table, columns in _TEXTS.items():
-        is_in = " OR ".join(f"mentions({column})" for column in columns)
-        query = f"SELECT session_id, prompt_number FROM {table} WHERE {is_in}"  # noqa: S608 - words of ours
-        for session_id, number in connection.execute(query):
-            found[session_id].add(number)
-    return found
-
-
-def _titled(connection: sqlite3.Connection, text: str) -> set[str]:
-    prepare(connection, text)
-    rows = connection.execute("SELECT session_id FROM sdk_sessions WHERE mentions(title)")
-    return {session_id for (session_id,) in rows}
-
-
 def _place(connection: sqlite3.Connection, ref: Ref) -> tuple[str, int]:
     table = {SUMMARY: SUMMARIES, PROMPT: PROMPTS}[ref.kind]
     query = f"SELECT session_id, prompt_number FROM {table} WHERE id = ?"  # noqa: S608 - one of two words
@@ -207,6 +149,22 @@ def _place(connection: sqlite3.Connection, ref: Ref) -> tuple[str, int]:
 
 def _missing(ref: Ref) -> ClaudeMemError:
     return ClaudeMemError(f"there is no {ref}", hint="claude-mem search WORD (it prints the ids that there are)")
+
+
+def _add_named(connection: sqlite3.Connection, refs: Iterable[Ref], found: Selection) -> None:
+    touched: dict[str, set[int]] = defaultdict(set)
+    for ref in refs:
+        if ref.kind == OBSERVATION:
+            _add_observation(connection, ref.number, found)
+        else:
+            session_id, number = _place(connection, ref)
+            touched[session_id].add(number)
+    for session_id, named in touched.items():
+
+        def is_named(turn: _Told, numbers: set[int] = named) -> bool:
+            return bool(turn.numbers & numbers)
+
+        _add_turns(connection, session_id, found, is_named)
 
 
 def _add_turns(
@@ -242,13 +200,13 @@ def _turns(connection: sqlite3.Connection, session_id: str) -> list[_Told]:
         else:
             starts.append((number, at))
     lasts = [number for number, _ in starts]
-    groups: list[dict[str, list[_Row]]] = [{table: [] for table in TABLES} for _ in starts or [0]]
+    groups: list[dict[str, list[_Row]]] = [{table: [] for table in TABLES} for _ in range(max(1, len(starts)))]
     for table in TABLES:
-        rows = connection.execute(
+        stored = connection.execute(
             f"SELECT id, prompt_number, created_at_epoch, {_ENDS[table]} FROM {table} WHERE session_id = ?",  # noqa: S608
             (session_id,),
         )
-        for row in map(_Row._make, rows):
+        for row in map(_Row._make, stored):
             groups[min(bisect_left(lasts, row.number), len(groups) - 1)][table].append(row)
     told = []
     for position, group in enumerate(groups):

@@ -121,7 +121,7 @@ def sift(
             continue
         forgotten = _id(record) in ids or kept.covers(record.at) or kept.is_subagent
         if isinstance(record, PromptRecord):
-            # What is typed while a turn runs goes on with that; of one that is forgotten there is nothing to go on with.
+            # What is typed while a turn runs goes on with that, unless that is forgotten.
             record = record._replace(continues_turn=record.continues_turn and not is_out)  # noqa: PLW2901
             is_out = forgotten
             if not forgotten:

@@ -288,9 +288,9 @@ class Digest:
         self._tell(EventKind.OBSERVED, job, f"{' and '.join(told)} by {by}")
 
     def _is_overtaken(self, connection: Connection, job: _Job) -> bool:
-        """Say whether something was forgotten since a batch was read: what an agent says of it must not bring that back.
+        """Say whether something was forgotten since a batch was read: the answer must not bring that back.
 
-        It was shown titles and a summary from before as well, so any forgetting counts; what is left is asked anew.
+        The agent was shown titles and a summary from before, too, so any forgetting counts; what is left is asked anew.
         """
         return tombstones.count(connection) != job.forgotten
 
