@@ -71,9 +71,6 @@ class Selection:
     turns: list[Turn] = field(default_factory=list)
     titles: set[str] = field(default_factory=set)  # sessions whose title goes, though nothing else may
 
-    def __bool__(self) -> bool:
-        return any(self.rows.values()) or bool(self.whole or self.titles)
-
 
 class _Row(NamedTuple):
     id: int

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from watcher.memory import tombstones
 from watcher.memory.database import iso, least
 from watcher.memory.models import (
     Delivery,
@@ -178,6 +179,7 @@ def lower_flag(connection: Connection, flag_id: int, *, outcome: str, now: int) 
         .where(Flag.id == flag_id, Flag.lowered_at_epoch.is_(None))
         .values(lowered_at_epoch=now, outcome=outcome)
     )
+    tombstones.silence_flag(connection, flag_id)
 
 
 def _session(row: Row[tuple[object, ...]]) -> Session:

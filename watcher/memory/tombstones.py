@@ -41,7 +41,19 @@ SELECT key FROM forgotten WHERE kind IN (SELECT value FROM json_each(:kinds))
 """
 # One number for all: how many times anything was forgotten shows in it, and what was forgotten does not.
 _COUNT = "SELECT coalesce(max(id), 0) FROM forgotten"
+_SILENCE = f"""
+UPDATE flags SET event = iif(json_valid(event), json_remove(event, '$.last_assistant_message'), '{{}}')
+WHERE id = ? AND EXISTS (
+    SELECT 1 FROM forgotten WHERE kind = '{TombstoneKind.SESSION}' AND key = flags.session_id
+        AND since_epoch <= raised_at_epoch AND (is_open OR raised_at_epoch <= until_epoch)
+)
+"""  # noqa: S608
 _DUE = f"SELECT EXISTS (SELECT 1 FROM forgotten WHERE kind = '{TombstoneKind.COMMAND}' AND is_open)"  # noqa: S608
+_UNTITLE = "UPDATE sdk_sessions SET title = '' WHERE session_id = ? AND title != ''"
+_DUE_AGAIN = f"""
+INSERT INTO forgotten (kind, key, is_open, forgotten_at_epoch) VALUES ('{TombstoneKind.COMMAND}', '', 1, 0)
+ON CONFLICT (kind, key, since_epoch) DO UPDATE SET is_open = 1
+"""  # noqa: S608
 _OVERWRITTEN = f"UPDATE forgotten SET is_open = 0 WHERE kind = '{TombstoneKind.COMMAND}' AND is_open AND id <= ?"  # noqa: S608
 
 
@@ -112,6 +124,7 @@ def sift(
     kept = of(connection, source.session_id, places, source.agent_id)
     ids = known(connection, filter(None, map(_id, records)), TombstoneKind.PROMPT, TombstoneKind.TOOL_USE)
     is_out = _starts_out(kept, source, records)
+    has_more = False  # than single tool uses that are forgotten
     found: list[Record] = []
     new: list[Tombstone] = []
     for record in records:
@@ -132,12 +145,27 @@ def sift(
             forgotten = forgotten or is_out
         if not forgotten:
             found.append(record)
-        elif isinstance(record, PromptRecord):
+            continue
+        is_alone = isinstance(record, ToolUseRecord) and record.tool_use_id in ids
+        has_more = has_more or not is_alone
+        if isinstance(record, PromptRecord):
             new.append(Tombstone(TombstoneKind.PROMPT, record.uuid))
         elif isinstance(record, ToolUseRecord):
             new.append(Tombstone(TombstoneKind.TOOL_USE, record.tool_use_id))
     put(connection, (stone for stone in new if stone.key not in ids), now=now)
+    if has_more and not kept.has_no_title:
+        # A title may be of what was forgotten: a fork writes that of its history.
+        put(connection, [Tombstone(TombstoneKind.TITLE, source.session_id)], now=now)
+        if connection.exec_driver_sql(_UNTITLE, (source.session_id,)).rowcount:
+            connection.exec_driver_sql(_DUE_AGAIN)
+        found = [record for record in found if not isinstance(record, TitleRecord)]
     return found
+
+
+def silence_flag(connection: Connection, flag_id: int) -> None:
+    """Drop the assistant's last words from a flag where they end a turn that was forgotten while it ran."""
+    if connection.exec_driver_sql(_SILENCE, (flag_id,)).rowcount:
+        connection.exec_driver_sql(_DUE_AGAIN)
 
 
 def place_key(place: str) -> str:
