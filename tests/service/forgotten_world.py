@@ -189,8 +189,8 @@ def _rebuilt(world: World, *, is_lost: bool) -> None:
 def _flag_raised(world: World) -> None:
     """A Stop hook tells the last words of the turn once more."""
     world.recorder.flag(FlagKind.FINALIZE, 10_045, last_assistant_message=f"Did number 2 with {SECRET}.")
+    world.recorder.now = NOW
     world.recorder.life.handle_flags()
-    world.recorder.now = NOW + 3_600_000
     Housekeeping(world.database, world.settings, clock=lambda: NOW + 3_600_000).step(is_idle=True)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.service.forgotten_world import EDITED, NOW, SECRET, TURNS, WAYS, World, holds, told, words
-from tests.service.recorder import PROJECT, Recorder
+from tests.service.forgotten_world import EDITED, SECRET, World, holds, words
+from tests.service.recorder import Recorder
 from tests.transcript import lines
 from tests.transcript.lines import SESSION
 

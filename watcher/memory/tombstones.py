@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -139,27 +139,18 @@ def sift(
             is_out = forgotten
             if not forgotten:
                 _end_open_spans(connection, source.session_id, record.at)
-        elif source.agent_id:
-            forgotten = forgotten or kept.goes_on(record.at)
         else:
-            forgotten = forgotten or is_out
+            forgotten = forgotten or (kept.goes_on(record.at) if source.agent_id else is_out)
         if not forgotten:
             found.append(record)
             continue
-        is_alone = isinstance(record, ToolUseRecord) and record.tool_use_id in ids
-        has_more = has_more or not is_alone
-        if isinstance(record, PromptRecord):
-            new.append(Tombstone(TombstoneKind.PROMPT, record.uuid))
-        elif isinstance(record, ToolUseRecord):
-            new.append(Tombstone(TombstoneKind.TOOL_USE, record.tool_use_id))
+        has_more |= not (isinstance(record, ToolUseRecord) and record.tool_use_id in ids)
+        new += _of(record)
     put(connection, (stone for stone in new if stone.key not in ids), now=now)
-    if has_more and not kept.has_no_title:
-        # A title may be of what was forgotten: a fork writes that of its history.
-        put(connection, [Tombstone(TombstoneKind.TITLE, source.session_id)], now=now)
-        if connection.exec_driver_sql(_UNTITLE, (source.session_id,)).rowcount:
-            connection.exec_driver_sql(_DUE_AGAIN)
-        found = [record for record in found if not isinstance(record, TitleRecord)]
-    return found
+    if not has_more or kept.has_no_title:
+        return found
+    _untitle(connection, source.session_id, now)
+    return [record for record in found if not isinstance(record, TitleRecord)]
 
 
 def silence_flag(connection: Connection, flag_id: int) -> None:
@@ -246,6 +237,20 @@ def _id(record: Record) -> str:
     if isinstance(record, PromptRecord):
         return record.uuid
     return record.tool_use_id if isinstance(record, ToolUseRecord) else ""
+
+
+def _of(record: Record) -> Iterator[Tombstone]:
+    if isinstance(record, PromptRecord):
+        yield Tombstone(TombstoneKind.PROMPT, record.uuid)
+    elif isinstance(record, ToolUseRecord):
+        yield Tombstone(TombstoneKind.TOOL_USE, record.tool_use_id)
+
+
+def _untitle(connection: Connection, session_id: str, now: int) -> None:
+    """Take a session's title away for good: it may be of what was forgotten. A fork writes that of its history."""
+    put(connection, [Tombstone(TombstoneKind.TITLE, session_id)], now=now)
+    if connection.exec_driver_sql(_UNTITLE, (session_id,)).rowcount:
+        connection.exec_driver_sql(_DUE_AGAIN)
 
 
 def _starts_out(kept: Kept, source: Source, records: Sequence[Record]) -> bool:
