@@ -25,7 +25,7 @@ from watcher.settings import Settings
 
 OVERWRITE_WAIT = 10.0  # seconds, for others to be done with the file, each time
 TRIES = 3  # at overwriting
-_OURS = {"config.toml", "launcher", "at-prompt", "watcher.lock", "watcher.starting", "import.lock", "locks.failed"}
+_OURS = {"launcher", "at-prompt", "watcher.lock", "watcher.starting", "import.lock", "locks.failed"}
 
 Progress = Callable[[str], None]  # told what is done next
 
@@ -72,7 +72,7 @@ def forget(
     return Done(selected, overwrite(database))
 
 
-def overwrite(database: Database, *, tries: int = TRIES, wait: float = OVERWRITE_WAIT) -> bool:
+def overwrite(database: Database, *, tries: int = TRIES, wait: float | None = None) -> bool:
     """Have nothing left in the file of what was forgotten; say whether that is so. `wait` is in seconds, of a try."""
     with database.read() as connection:
         up_to = tombstones.count(connection)
@@ -81,7 +81,7 @@ def overwrite(database: Database, *, tries: int = TRIES, wait: float = OVERWRITE
             _merge_index(database)
         except DatabaseBusyError:
             continue
-        if pages.overwrite(database.path, wait):
+        if pages.overwrite(database.path, OVERWRITE_WAIT if wait is None else wait):
             with database.write() as connection:
                 tombstones.mark_overwritten(connection, up_to)
             return True
@@ -113,7 +113,9 @@ def copies(settings: Settings, transcripts: list[str], text: str) -> Iterator[tu
         if is_log or path == settings.config:
             if text and _holds(path, text):
                 yield path, "a log" if is_log else "your settings"
-        elif path.name not in own and not (path.parent == settings.flags_aside and path.suffix == ".json"):
+        elif not (path.parent == data and path.name in own) and not (
+            path.parent == settings.flags_aside and path.suffix == ".json"
+        ):
             yield path, "a file that is not the memory's own"
 
 
