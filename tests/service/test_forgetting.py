@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 import sqlite3
-from collections.abc import Callable
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.service.conftest import Killed
 from tests.service.forgotten_world import (
     EDITED,
     FORK,
@@ -24,6 +29,7 @@ from tests.service.forgotten_world import (
     words,
 )
 from tests.service.recorder import PROJECT, Recorder
+from tests.service.watcher_process import WatcherProcess
 from tests.transcript import lines
 from tests.transcript.lines import SESSION
 from watcher import system
@@ -32,6 +38,7 @@ from watcher.memory import outcomes, projects, tombstones
 from watcher.memory.database import Database
 from watcher.memory.models import FlagKind
 from watcher.memory.outcomes import ObservationFields
+from watcher.memory.selection import Wanted
 from watcher.service import forgetting
 from watcher.service.digest import Digest
 from watcher.service.housekeeping import Housekeeping
@@ -255,29 +262,6 @@ def test_an_answer_that_comes_too_late_is_dropped_and_the_rest_is_asked_about_an
     assert world.rows("SELECT outcome FROM agent_requests") == [("answered",)] * 2
 
 
-@pytest.mark.parametrize("commits", range(1, 6))
-def test_killed_at_any_commit_it_is_not_begun_or_done(
-    world: World, die_at: Callable[[int], None], commits: int
-) -> None:
-    before = world.dump()
-    die_at(commits)
-    with pytest.raises(Killed):
-        world.forget(text=SECRET)
-        raise Killed  # it takes fewer
-    die_at(0)
-    if commits == 1:
-        assert world.dump() == before
-        assert world.rows("SELECT * FROM forgotten") == []
-        world.forget(text=SECRET)
-    else:
-        assert world.prompts() == ["marmalade", "gooseberry"]
-    before = world.dump()
-    world.take_in(anew=True)
-    assert world.dump() == before
-    Housekeeping(world.database, world.settings, clock=lambda: NOW).step(is_idle=True)
-    assert world.leaks(SECRET) == []
-
-
 def test_while_somebody_reads_the_watcher_is_left_to_overwrite_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,3 +319,72 @@ def test_what_may_still_hold_it_is_named(world: World) -> None:
         *(transcript.name, "claude-mem.db", "claude-mem.db.bak", "damaged-20260101T000000Z"),
         *("subagents", "watcher.log"),
     ]
+
+
+_DIES = """
+import os, signal, sys
+from sqlalchemy import event
+from watcher import settings
+from watcher.memory.database import Database
+from watcher.memory.selection import Wanted
+from watcher.service import forgetting
+
+loaded = settings.load()
+database = Database(loaded.database)
+left = [int(sys.argv[1])]
+
+def dies(connection):
+    left[0] -= connection.get_execution_options().get("writes", False)
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+event.listen(database._engine, "commit", dies)
+forgetting.forget(loaded, database, Wanted(text=sys.argv[2]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_killed_as_it_commits_it_is_taken_up_again(world: World) -> None:
+    world.close()
+    whole = world.settings.home.with_name("whole")
+    shutil.copytree(world.settings.home, whole)
+    codes = []
+    while 0 not in codes:
+        shutil.rmtree(world.settings.home)
+        shutil.copytree(whole, world.settings.home)
+        environment = {"PATH": os.environ["PATH"], "CLAUDE_MEM_HOME": str(world.settings.home)}
+        command = [sys.executable, "-c", _DIES, str(len(codes) + 1), SECRET]
+        codes.append(subprocess.run(command, env=environment, check=False, timeout=60).returncode)
+        is_begun = len(codes) > 1
+        assert world.prompts() == (["marmalade", "gooseberry"] if is_begun else ["marmalade", SECRET, "gooseberry"])
+        database = Database(world.settings.database)
+        if not is_begun:
+            forgetting.forget(world.settings, database, Wanted(text=SECRET), clock=lambda: NOW)
+        Housekeeping(database, world.settings).step(is_idle=True)
+        database.close()
+        assert world.leaks(SECRET) == []
+    assert codes[0] == -signal.SIGKILL
+    assert len(codes) > 3
+
+
+def test_a_running_watcher_takes_none_of_it_in_and_needs_not_end(tmp_path: Path) -> None:
+    with WatcherProcess(tmp_path) as watcher:
+        watcher.projects.mkdir(parents=True)
+        watcher.start()
+        path = watcher.projects / "-home-dev-api" / f"{SESSION}.jsonl"
+        path.parent.mkdir()
+        begin = round(time.time() * 1000) - lines.BEGIN - 60_000
+        path.write_bytes(told(begin, 1, "marmalade") + told(begin + 10_000, 2, SECRET, EDITED))
+        watcher.wait_for_rows("SELECT count(*) FROM observations", [(2,)])
+        command = [sys.executable, "-m", "watcher", "forget", "--text", SECRET, "--yes", "--json"]
+        ran = subprocess.run(command, env=watcher.environment, capture_output=True, check=True, timeout=60)
+        assert json.loads(ran.stdout)["is_overwritten"]
+        with path.open("ab") as file:
+            file.write(told(begin + 10_000, 2, SECRET, EDITED) + told(begin + 20_000, 3, "gooseberry"))
+        watcher.wait_for_rows("SELECT count(*) FROM observations", [(2,)])
+        assert watcher.rows("SELECT prompt_text FROM user_prompts ORDER BY 1") == [
+            ("Do number 1 with marmalade",),
+            ("Do number 3 with gooseberry",),
+        ]
+        assert holds(watcher.memory, SECRET) == holds(watcher.memory, EDITED) == []
+        assert watcher.is_alive()

@@ -25,7 +25,8 @@ from watcher.settings import Settings
 
 OVERWRITE_WAIT = 10.0  # seconds, for others to be done with the file, each time
 TRIES = 3  # at overwriting
-_OURS = {"launcher", "at-prompt", "watcher.lock", "watcher.starting", "import.lock", "locks.failed"}
+# What says only how things stand.
+_SIGNS = {"launcher", "at-prompt", "watcher.lock", "watcher.starting", "import.lock", "locks.failed"}
 
 Progress = Callable[[str], None]  # told what is done next
 
@@ -101,22 +102,23 @@ def copies(settings: Settings, transcripts: list[str], text: str) -> Iterator[tu
     data = settings.database.parent
     for folder in sorted(data.glob("damaged-*")):
         yield folder, "a damaged database, put aside"
-    own = (
-        {settings.database.name + end for end in ("", "-wal", "-shm")}
-        | {tombstones.path_beside(settings.database).name}
-        | _OURS
-    )
     for path in sorted(settings.home.rglob("*")):
-        is_log = settings.logs in path.parents
-        if path.is_dir() or any(part.startswith("damaged-") for part in path.parts):
+        if path.is_dir() or any(part.startswith("damaged-") for part in path.parts) or _is_own(settings, path):
             continue
-        if is_log or path == settings.config:
-            if text and _holds(path, text):
-                yield path, "a log" if is_log else "your settings"
-        elif not (path.parent == data and path.name in own) and not (
-            path.parent == settings.flags_aside and path.suffix == ".json"
-        ):
+        is_log = settings.logs in path.parents
+        if not is_log and path != settings.config:
             yield path, "a file that is not the memory's own"
+        elif text and _holds(path, text):
+            yield path, "a log" if is_log else "your settings"
+
+
+def _is_own(settings: Settings, path: Path) -> bool:
+    """Say of a file in the home whether it is the memory itself, or holds nothing of what was done."""
+    if path.parent == settings.flags_aside:
+        return path.suffix == ".json"  # it waits to be taken into the memory
+    database = settings.database
+    files = (database.name, f"{database.name}-wal", f"{database.name}-shm", tombstones.path_beside(database).name)
+    return path.parent == database.parent and path.name in (*files, *_SIGNS)
 
 
 def _merge_index(database: Database) -> None:
