@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -17,14 +18,24 @@ import pytest
 
 from tests.cli.test_light import run
 from tests.conftest import FIXTURES
+from watcher.cli import app
+from watcher.errors import ClaudeMemError, UsageError
 
 PROJECT = "/home/dev/tidytime"
 
 
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose memory holds a session of three turns, and is not to be changed."""
+    made = tmp_path_factory.mktemp("home")
+    assert run(made, "replay", str(FIXTURES / "ordinary")).returncode == 0
+    return made
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A home whose memory holds a session of three turns."""
-    assert run(tmp_path, "replay", str(FIXTURES / "ordinary")).returncode == 0
+def home(still: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be changed."""
+    shutil.copytree(still / ".claude-mem", tmp_path / ".claude-mem")
     return tmp_path
 
 
@@ -43,24 +54,24 @@ def exported(home: Path, *args: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in claude_mem(home, "export", *args).splitlines()]
 
 
-def test_a_dry_run_shows_what_would_go_and_changes_nothing(home: Path) -> None:
-    before = claude_mem(home, "export")
-    told = claude_mem(home, "forget", "P2", "--dry-run")
+def test_a_dry_run_shows_what_would_go_and_changes_nothing(still: Path) -> None:
+    before = claude_mem(still, "export")
+    told = claude_mem(still, "forget", "P2", "--dry-run")
     assert told.startswith("would go: 1 prompt, 2 observations, 1 summary, ")
     assert "P2 " in told
     assert "Please document it in the README" in told
     assert f"{FIXTURES / 'ordinary'}" in told
-    said = json.loads(claude_mem(home, "forget", "p2", "--dry-run", "--json"))
+    said = json.loads(claude_mem(still, "forget", "p2", "--dry-run", "--json"))
     assert said["dry_run"]
     assert said["forgotten"]["prompts"] == 1
     assert {line["id"] for line in said["lines"]} == {"P2", "S2", "#4", "#5"}
-    assert claude_mem(home, "export") == before
+    assert claude_mem(still, "export") == before
 
 
-def test_with_nobody_to_answer_nothing_is_lost(home: Path) -> None:
-    before = claude_mem(home, "export")
-    assert "add --yes" in claude_mem(home, "forget", "P2", code=2)
-    assert claude_mem(home, "export") == before
+def test_with_nobody_to_answer_nothing_is_lost(still: Path) -> None:
+    before = claude_mem(still, "export")
+    assert "add --yes" in claude_mem(still, "forget", "P2", code=2)
+    assert claude_mem(still, "export") == before
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminal")
@@ -113,17 +124,23 @@ def test_a_project_goes_by_its_folder_or_name_and_a_session_by_how_its_id_begins
         (["--since", "today", "--until", "yesterday"], "--since is later"),
     ],
 )
-def test_what_cannot_be_meant_is_a_usage_error(home: Path, args: list[str], said: str) -> None:
-    assert said in claude_mem(home, "forget", *args, code=2)
+def test_what_cannot_be_meant_is_a_usage_error(still: Path, args: list[str], said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        app(["forget", *args], standalone_mode=False)
+    assert said in f"{raised.value} {raised.value.hint}"
 
 
 @pytest.mark.parametrize(("args", "said"), [(["P9"], "there is no P9"), (["--session", "ffff"], "no session's id")])
-def test_what_is_not_there_is_a_failure(home: Path, args: list[str], said: str) -> None:
-    assert said in claude_mem(home, "forget", *args, "--yes", code=1)
+def test_what_is_not_there_is_a_failure(
+    still: Path, args: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLAUDE_MEM_HOME", str(still / ".claude-mem"))
+    with pytest.raises(ClaudeMemError, match=said):
+        app(["forget", *args, "--yes"], standalone_mode=False)
 
 
-def test_an_export_holds_every_row(home: Path) -> None:
-    found = exported(home)
+def test_an_export_holds_every_row(still: Path) -> None:
+    found = exported(still)
     tables = {
         "session": "sdk_sessions",
         "prompt": "user_prompts",
@@ -131,22 +148,22 @@ def test_an_export_holds_every_row(home: Path) -> None:
         "observation": "observations",
     }
     for kind, table in tables.items():
-        assert sum(row["kind"] == kind for row in found) == rows(home, f"SELECT count(*) FROM {table}")[0][0]
+        assert sum(row["kind"] == kind for row in found) == rows(still, f"SELECT count(*) FROM {table}")[0][0]
     texts = [(row["text"], row["closing_text"], row["uuid"]) for row in found if row["kind"] == "prompt"]
-    assert texts == rows(home, "SELECT prompt_text, closing_text, uuid FROM user_prompts ORDER BY id")
+    assert texts == rows(still, "SELECT prompt_text, closing_text, uuid FROM user_prompts ORDER BY id")
     told = [(row["title"], json.dumps(row["facts"])) for row in found if row["kind"] == "observation"]
-    kept = rows(home, "SELECT title, facts FROM observations ORDER BY id")
+    kept = rows(still, "SELECT title, facts FROM observations ORDER BY id")
     assert told == [(title, json.dumps(json.loads(facts))) for title, facts in kept]
     assert [row["request"] for row in found if row["kind"] == "summary"] == [
-        request for (request,) in rows(home, "SELECT request FROM session_summaries ORDER BY id")
+        request for (request,) in rows(still, "SELECT request FROM session_summaries ORDER BY id")
     ]
     assert found[0]["kind"] == "session"
     assert found[0]["project"] == PROJECT
 
 
-def test_the_names_of_an_export_s_fields_stay(home: Path) -> None:
+def test_the_names_of_an_export_s_fields_stay(still: Path) -> None:
     """Who reads exports goes by these."""
-    fields = {row["kind"]: " ".join(row) for row in exported(home)}
+    fields = {row["kind"]: " ".join(row) for row in exported(still)}
     turn = "kind id session_id prompt_number"
     assert fields == {
         "session": "kind session_id project cwd title status end_reason transcript_path started_at ended_at "
@@ -158,14 +175,14 @@ def test_the_names_of_an_export_s_fields_stay(home: Path) -> None:
     }
 
 
-def test_an_export_is_narrowed_as_a_search_is(home: Path) -> None:
-    whole = exported(home)
-    assert exported(home, "--project", PROJECT) == exported(home, "--session", "8e2f") == whole
-    assert exported(home, "--project", "/nowhere") == []
-    assert exported(home, "--since", "2030-01-01") == exported(home, "--until", "2020-01-01") == []
-    assert exported(home, "--since", "2020-01-01") == whole
-    assert "no session's id" in claude_mem(home, "export", "--session", "ffff", code=1)
-    assert "no format" in claude_mem(home, "export", "--format", "xml", code=2)
+def test_an_export_is_narrowed_as_a_search_is(still: Path) -> None:
+    whole = exported(still)
+    assert exported(still, "--project", PROJECT) == exported(still, "--session", "8e2f") == whole
+    assert exported(still, "--project", "/nowhere") == []
+    assert exported(still, "--since", "2030-01-01") == exported(still, "--until", "2020-01-01") == []
+    assert exported(still, "--since", "2020-01-01") == whole
+    assert "no session's id" in claude_mem(still, "export", "--session", "ffff", code=1)
+    assert "no format" in claude_mem(still, "export", "--format", "xml", code=2)
 
 
 def test_an_export_s_file_is_for_its_owner_and_never_written_over(home: Path) -> None:
@@ -182,8 +199,8 @@ def test_an_export_s_file_is_for_its_owner_and_never_written_over(home: Path) ->
     assert [found.name for found in home.glob("memory*")] == ["memory.jsonl"]
 
 
-def test_an_export_in_markdown_tells_each_session_in_its_order(home: Path) -> None:
-    told = claude_mem(home, "export", "--format", "markdown")
+def test_an_export_in_markdown_tells_each_session_in_its_order(still: Path) -> None:
+    told = claude_mem(still, "export", "--format", "markdown")
     places = [told.index(mark) for mark in ("\n## ", "### P1 ", "**S1, ", "### P2 ", "**S2, ", "### P3 ", "**S3, ")]
     assert places == sorted(places)
     assert f"`{PROJECT}`" in told
