@@ -169,18 +169,20 @@ def _add_turns(
 ) -> None:
     """Add those turns of a session that are meant, and what rests on them elsewhere in it."""
     told = _turns(connection, session_id)
+    tool_uses: list[int] = []
     for position, turn in enumerate(told):
         if not is_meant(turn):
             continue
-        _note_session(connection, session_id, found)
         for table, rows in turn.rows.items():
-            found.rows[table] |= {row.id for row in rows}
+            found.rows[table].update(row.id for row in rows)
         is_last = position == len(told) - 1
         until = turn.until if is_last else max(turn.since, told[position + 1].since - 1)
         found.turns.append(Turn(session_id, turn.since, until, is_last))
-        if not found.whole or session_id not in found.whole:
-            resting = _resting_on(connection, session_id, (row.id for row in turn.rows[TOOL_USES]))
-            found.rows[OBSERVATIONS] |= resting
+        tool_uses += (row.id for row in turn.rows[TOOL_USES])
+    if found.turns and found.turns[-1].session_id == session_id:
+        _note_session(connection, session_id, found)
+    if tool_uses and session_id not in found.whole:
+        found.rows[OBSERVATIONS] |= _resting_on(connection, session_id, tool_uses)
 
 
 def _turns(connection: sqlite3.Connection, session_id: str) -> list[_Told]:
