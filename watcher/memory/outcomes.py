@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
+from watcher.memory import tombstones
 from watcher.memory.database import insert, iso
 from watcher.memory.identifiers import all_parts
 from watcher.memory.models import Observation, SdkSession, SessionSummary, SummarySource, ToolUse, ToolUseStatus
+from watcher.memory.states import TombstoneKind
 from watcher.memory.turns import Turn
 from watcher.privacy.redaction import redact
 
@@ -79,7 +81,7 @@ def put_agent_summary(connection: Connection, turn: Turn, summary: SummaryFields
 def put_observations(
     connection: Connection, session_id: str, project: str, observations: Iterable[ObservationFields], *, agent: str
 ) -> int:
-    """Store observations, each content once a session; return how many were new."""
+    """Store observations, each content once a session and none that was forgotten; return how many were new."""
     rows = [
         {
             **_without_time(observation),
@@ -93,6 +95,7 @@ def put_observations(
         }
         for observation in map(_without_secrets, observations)
     ]
+    rows = _not_forgotten(connection, session_id, rows)
     if not rows:
         return 0
     stored = connection.execute(insert(Observation).on_conflict_do_nothing(), rows).rowcount
@@ -227,6 +230,10 @@ def _without_secrets(observation: ObservationFields) -> ObservationFields:
         files_read=tuple(map(redact, observation.files_read)),
         files_modified=tuple(map(redact, observation.files_modified)),
     )
+def _not_forgotten(connection: Connection, session_id: str, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    keys = [tombstones.observation_key(session_id, str(row["content_hash"])) for row in rows]
+    forgotten = tombstones.known(connection, keys, TombstoneKind.OBSERVATION)
+    return [row for key, row in zip(keys, rows, strict=True) if key not in forgotten]
 
 
 def _without_time(observation: ObservationFields) -> dict[str, object]:
