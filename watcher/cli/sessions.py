@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from watcher.cli import arguments
-from watcher.cli.style import local_time, say, say_json
+from watcher.cli.style import local_time, notes, say, say_json
 from watcher.cli.table import Column, print_table
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def sessions(
         )
         for one in found
     ]
-    print_table(_HEADER, rows)
+    with notes():
+        print_table(_HEADER, rows)
 
 
 def _told_apart(ids: Sequence[str]) -> int:

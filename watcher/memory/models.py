@@ -132,6 +132,7 @@ class ToolUse(Base):
     files_read: Mapped[list[str]] = mapped_column(JSON)
     files_modified: Mapped[list[str]] = mapped_column(JSON)
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    origin: Mapped[str] = mapped_column(server_default="")  # of its output; told when it is observed
     created_at: Mapped[str]
     created_at_epoch: Mapped[Epoch]
     finished_at_epoch: Mapped[Epoch | None]
@@ -159,7 +160,9 @@ class Observation(Base):
     concepts: Mapped[list[str]] = mapped_column(JSON)
     files_read: Mapped[list[str]] = mapped_column(JSON)
     files_modified: Mapped[list[str]] = mapped_column(JSON)
-    tool_use_ids: Mapped[list[str]] = mapped_column(JSON)  # what it rests on
+    tool_use_ids: Mapped[list[str]] = mapped_column(JSON)  # what it rests on; of basis turn: all of its turn's
+    basis: Mapped[str] = mapped_column(server_default="")  # named by the agent, or the words of its turn; see states
+    origin: Mapped[str] = mapped_column(server_default="")  # where that came from: see privacy.origin
     agent: Mapped[str]  # who worded it: claude, extractive
     content_hash: Mapped[str]
     identifiers: Mapped[str] = mapped_column(server_default="")  # taken apart, for the search index
@@ -190,6 +193,7 @@ class SessionSummary(Base):
     summary_text: Mapped[str]  # the six fields as one readable text
     source: Mapped[str]
     agent: Mapped[str]
+    origin: Mapped[str] = mapped_column(server_default="")  # where what it tells of came from: see privacy.origin
     closing_at_epoch: Mapped[Epoch]  # the closing words it knew of
     attempts: Mapped[int] = mapped_column(server_default=text("0"))  # of the agent, while provisional
     last_error: Mapped[str | None]

@@ -31,6 +31,13 @@ class SummarySource(StrEnum):
     AGENT = "agent"
 
 
+class Basis(StrEnum):
+    """What an observation rests on; empty where an older version stored it."""
+
+    NAMED = "named"  # the tool uses that are stored with it: the agent named them
+    TURN = "turn"  # the words of its turn: the agent named none, and all tool uses that it was shown of that are stored
+
+
 class FlagKind(StrEnum):
     """What a hook asks for."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from watcher.privacy.plain import plain
 from watcher.privacy.redaction import redact, redact_part
 
 _READING = {"Read": "file_path", "NotebookRead": "notebook_path"}
@@ -24,21 +25,17 @@ _MODIFYING = {
 }
 
 
-_clean_path = lru_cache(maxsize=4096)(redact)  # the same few files again and again
-
-
 def excerpt(text: str, limit: int) -> str:
-    """Return a text without its secrets, cut in the middle to `limit` characters of what it was.
+    """Return a plain text without its secrets, cut in the middle to `limit` characters of what it was.
 
     Beginnings name things, ends tell how it went.
     """
-    text = text.replace("\0", "")
     if len(text) <= limit:
-        return redact(text)
+        return _clean(text)
     head = limit * 3 // 5
     tail = limit - head
     beginning, end = redact_part(text, 0, head), redact_part(text, len(text) - tail, len(text))
-    return f"{beginning}\n[… {len(text) - limit} characters left out …]\n{end}"
+    return f"{_plain(beginning)}\n[… {len(text) - limit} characters left out …]\n{_plain(end)}"
 
 
 def input_excerpt(arguments: Mapping[str, Any], limit: int) -> str:
@@ -73,3 +70,17 @@ def files_modified(name: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
 def _file(key: str | None, arguments: Mapping[str, Any]) -> tuple[str, ...]:
     path = arguments.get(key) if key else None
     return (_clean_path(path),) if isinstance(path, str) and path else ()
+
+
+def _clean(text: str) -> str:
+    # In this order: what cannot be seen may part a secret.
+    return redact(plain(text))
+
+
+_clean_path = lru_cache(maxsize=4096)(_clean)  # the same few files again and again
+
+
+def _plain(redacted: str) -> str:
+    """Return a part of a text as it is kept: its secrets went first, as the rest of the text may tell of them."""
+    seen = plain(redacted)
+    return seen if seen == redacted else redact(seen)
