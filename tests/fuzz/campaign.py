@@ -20,6 +20,7 @@ from tests.fuzz import Made, Target, crashes
 
 DATABASE = Path(__file__).parent.parent.parent / ".fuzz"
 ROUND = 5.0  # seconds of a target before it is the next one's turn
+SOME = 200  # cases that Hypothesis makes up in one go
 GROWTH = 4  # times: by so much a case is made larger, until its work takes long enough to be measured
 LONG = 0.3  # seconds
 STEEP = 9.0  # a time that grows with the square grows by 16, one that grows with the size by 4
@@ -68,7 +69,7 @@ def _play(progress: Progress, folder: Path, until: float, keep_in: Path, databas
     failed: list[Any] = []
 
     @settings(
-        max_examples=1_000_000,
+        max_examples=SOME,
         deadline=None,
         database=DirectoryBasedExampleDatabase(database),
         phases=(Phase.reuse, Phase.generate, Phase.target, Phase.shrink),
@@ -78,7 +79,7 @@ def _play(progress: Progress, folder: Path, until: float, keep_in: Path, databas
     @given(target.cases)
     def tried(made: Made) -> None:
         if not failed and time.monotonic() > until:
-            raise _TimeIsUpError
+            return
         progress.examples += 1
         try:
             target.check(made.case, folder)
@@ -89,17 +90,12 @@ def _play(progress: Progress, folder: Path, until: float, keep_in: Path, databas
             raise
 
     try:
-        tried()
-    except _TimeIsUpError:
-        pass
+        while time.monotonic() < until:
+            tried()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what was looked for
         progress.crash = crashes.keep(target.name, failed[-1], keep_in)
         progress.problem = "".join(traceback.format_exception(error, limit=-4))
     progress.seconds += time.monotonic() - begun
-
-
-class _TimeIsUpError(BaseException):
-    """Ends a turn; no failure of a case, so that Hypothesis does not look for a smaller one."""
 
 
 def check_growth(target: Target, case: Any) -> None:

@@ -67,16 +67,23 @@ def _compare(was: Any, short: bytes) -> None:
 
 def _is_alike(was: Any, now: Any) -> bool:
     """Say whether a value is what it was, but for the middle of long strings."""
-    if isinstance(was, str) and was != now:
-        head, _, rest = now.partition("\n[… ")
-        count, _, tail = rest.partition(" bytes left out …]\n")
-        is_short = len(head.encode()) <= 2 * KEEP and len(tail.encode()) <= 2 * KEEP
-        return int(count) > 0 and was.startswith(head) and was.endswith(tail) and is_short
-    if isinstance(was, list) and isinstance(now, list):
-        return len(was) == len(now) and all(map(_is_alike, was, now))
-    if isinstance(was, dict) and isinstance(now, dict):
-        return _is_alike(list(was), list(now)) and _is_alike(list(was.values()), list(now.values()))
-    return bool(was == now)
+    pairs = [(was, now)]
+    while pairs:
+        one, other = pairs.pop()
+        if isinstance(one, dict) and isinstance(other, dict):
+            one, other = [*one, *one.values()], [*other, *other.values()]
+        if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+            pairs += zip(one, other, strict=True)
+        elif one != other and not (isinstance(one, str) and isinstance(other, str) and _is_shortened(one, other)):
+            return False
+    return True
+
+
+def _is_shortened(was: str, now: str) -> bool:
+    head, _, rest = now.partition("\n[… ")
+    count, _, tail = rest.partition(" bytes left out …]\n")
+    is_short = len(head.encode()) <= 2 * KEEP and len(tail.encode()) <= 2 * KEEP
+    return int(count) > 0 and was.startswith(head) and was.endswith(tail) and is_short
 
 
 def work(case: tuple[bytes, list[int], bool]) -> None:
