@@ -48,16 +48,17 @@ def run(
     minutes: float,
     folder: Path,
     tell: Callable[[Progress], None],
-    keep_in: Path = crashes.FOLDER,
-    database: Path = DATABASE,
+    keep_in: Path | None = None,
+    database: Path | None = None,
 ) -> list[Progress]:
     """Try targets, whose own folders lie in `folder`; `tell` hears of each after its turn.
 
     A case that took too long once is only tried here: how long anything takes is nothing for the suite to say.
     """
+    keep_in, database = keep_in or crashes.FOLDER, database or DATABASE
     all_of_them = [Progress(target) for target in targets]
     for one in all_of_them:
-        _play_again(one, folder / one.target.name)
+        _play_again(one, folder / one.target.name, keep_in)
     end = time.monotonic() + 60 * minutes
     while (left := [one for one in all_of_them if one.crash is None]) and (time.monotonic() < end):
         for one in left:
@@ -67,10 +68,10 @@ def run(
     return all_of_them
 
 
-def _play_again(progress: Progress, folder: Path) -> None:
+def _play_again(progress: Progress, folder: Path, kept_in: Path) -> None:
     """Try the cases at which a target failed once."""
     folder.mkdir(exist_ok=True)
-    for path in crashes.kept(progress.target.name):
+    for path in crashes.kept(progress.target.name, kept_in):
         try:
             progress.target.check(crashes.read(path), folder)
             check_growth(progress.target, crashes.read(path))
