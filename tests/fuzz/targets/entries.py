@@ -113,6 +113,6 @@ def work(line: bytes) -> None:
 
 def grown(line: bytes, times: int) -> bytes:
     """Return a prompt with the line in it, so many times."""
-    text = line.decode("utf-8", "replace") * times
+    text = "<command-message>" + line.decode("utf-8", "replace") * times
     entry = {"type": "user", "timestamp": "2026-11-25T10:00:00Z", "uuid": "u", "message": {"content": text}}
     return json.dumps(entry).encode()

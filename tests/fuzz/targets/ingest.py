@@ -30,7 +30,7 @@ CASES = st.tuples(
     st.lists(st.integers(0, 100), max_size=4),  # where the file ends meanwhile, in hundredths
     st.booleans(),  # its last line is whole
 )
-EXAMPLES = 80
+EXAMPLES = 40
 
 
 def check(case: tuple[list[bytes], list[int], bool], folder: Path) -> None:

@@ -62,4 +62,4 @@ def work(command: str) -> None:
 
 
 def grown(command: str, times: int) -> str:
-    return command * times
+    return f"ls {command * times} x"
