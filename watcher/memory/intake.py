@@ -285,7 +285,7 @@ def take_in(
     begun_at = next((record.at for record in records if not isinstance(record, TitleRecord)), None)
     if begun_at is not None and (known is None or (source.cwd and not known.project)):
         _make_session(connection, source, begun_at)
-    before: Row[tuple[int, bool]] | None = last
+    before: Row[int, bool] | None = last
     if is_anew and begun_at is not None:
         before = connection.execute(_PROMPT_AT, {**this, "at": begun_at}).one_or_none()
     gathered = _Pass(
