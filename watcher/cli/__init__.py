@@ -39,6 +39,8 @@ COMMANDS = {  # the module of each, in the order in which they are listed
     "watch": "watch",
     "import": "import_",
     "replay": "replay",
+    "export": "export",
+    "forget": "forget",
     "retry": "retry",
     "cleanup-sessions": "cleanup_sessions",
     "uninstall": "install",

@@ -26,6 +26,7 @@ from watcher.memory import recalled, search_index
 from watcher.memory.states import FlagKind as FlagKind
 from watcher.memory.states import SessionStatus as SessionStatus
 from watcher.memory.states import SummarySource as SummarySource
+from watcher.memory.states import TombstoneKind as TombstoneKind
 from watcher.memory.states import ToolUseStatus as ToolUseStatus
 
 Epoch = Annotated[int, "milliseconds since 1970"]
@@ -363,6 +364,21 @@ class Condition(Base):
     hint: Mapped[str] = mapped_column(server_default="")
     since_epoch: Mapped[Epoch]
     until_epoch: Mapped[Epoch | None]  # when it is tried again, where that is known
+
+
+class Forgotten(Base):
+    """One tombstone: what was forgotten, so that it does not come in again. It holds ids and times, and no text."""
+
+    __tablename__ = "forgotten"
+    __table_args__ = (UniqueConstraint("kind", "key", "since_epoch"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)  # grows with each forgetting: see `tombstones.count`
+    kind: Mapped[str]
+    key: Mapped[str]  # the id, or a hash of what names a project; empty where the times are all projects'
+    since_epoch: Mapped[Epoch] = mapped_column(server_default=text("0"))
+    until_epoch: Mapped[Epoch] = mapped_column(server_default=text("0"))  # itself included
+    is_open: Mapped[bool] = mapped_column(server_default=text("0"))  # until the next prompt; or: not overwritten yet
+    forgotten_at_epoch: Mapped[Epoch]
 
 
 @event.listens_for(Base.metadata, "after_create")

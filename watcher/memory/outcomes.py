@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
+from watcher.memory import tombstones
 from watcher.memory.database import insert, iso
 from watcher.memory.identifiers import all_parts
 from watcher.memory.models import Observation, SdkSession, SessionSummary, SummarySource, ToolUse, ToolUseStatus
+from watcher.memory.states import TombstoneKind
 from watcher.memory.turns import Turn
 from watcher.privacy.plain import plain
 from watcher.privacy.redaction import redact
@@ -94,7 +96,7 @@ def put_agent_summary(
 def put_observations(
     connection: Connection, session_id: str, project: str, observations: Iterable[ObservationFields], *, agent: str
 ) -> int:
-    """Store observations, each content once a session; return how many were new."""
+    """Store observations, each content once a session and none that was forgotten; return how many were new."""
     rows = [
         {
             **_without_time(observation),
@@ -108,6 +110,7 @@ def put_observations(
         }
         for observation in map(_clean_observation, observations)
     ]
+    rows = _not_forgotten(connection, session_id, rows)
     if not rows:
         return 0
     stored = connection.execute(insert(Observation).on_conflict_do_nothing(), rows).rowcount
@@ -199,7 +202,7 @@ def _put_summary(
     origin: str,
     now: int,
 ) -> int:
-    summary = SummaryFields(**{name: _clean(text) for name, text in asdict(summary).items()})
+    summary = SummaryFields(**{name: _clean(value) for name, value in asdict(summary).items()})
     values = {
         **asdict(summary),
         "summary_text": summary.text,
@@ -240,24 +243,27 @@ def _put_summary(
 
 
 def _clean(text: str) -> str:
-    """Return a text plain, and without secrets: a model may repeat what another memory, or an older version, let in.
-
-    What cannot be seen goes first, as it may part a secret in two.
-    """
+    """Return a text as it is stored: a model may repeat what another memory, or an older version, has let in."""
     return redact(plain(text))
 
 
-def _clean_observation(observation: ObservationFields) -> ObservationFields:
+def _clean_observation(one: ObservationFields) -> ObservationFields:
     return replace(
-        observation,
-        title=_clean(observation.title),
-        subtitle=_clean(observation.subtitle),
-        narrative=_clean(observation.narrative),
-        facts=tuple(map(_clean, observation.facts)),
-        concepts=tuple(map(_clean, observation.concepts)),
-        files_read=tuple(map(_clean, observation.files_read)),
-        files_modified=tuple(map(_clean, observation.files_modified)),
+        one,
+        title=_clean(one.title),
+        subtitle=_clean(one.subtitle),
+        narrative=_clean(one.narrative),
+        facts=tuple(map(_clean, one.facts)),
+        concepts=tuple(map(_clean, one.concepts)),
+        files_read=tuple(map(_clean, one.files_read)),
+        files_modified=tuple(map(_clean, one.files_modified)),
     )
+
+
+def _not_forgotten(connection: Connection, session_id: str, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    keys = [tombstones.observation_key(session_id, str(row["content_hash"])) for row in rows]
+    forgotten = tombstones.known(connection, keys, TombstoneKind.OBSERVATION)
+    return [row for key, row in zip(keys, rows, strict=True) if key not in forgotten]
 
 
 def _without_time(observation: ObservationFields) -> dict[str, object]:

@@ -23,6 +23,7 @@ from watcher.memory.models import (
     AgentRequest,
     Base,
     Context,
+    Forgotten,
     Observation,
     ProjectFolder,
     ProjectIdentity,
@@ -92,6 +93,7 @@ def save(old: Path, connection: Connection, has_transcript: Callable[[str], bool
     with closing(sqlite3.connect(f"{old.as_uri()}?mode=ro", uri=True)) as source:
         source.text_factory = bytes
         for table in (
+            Forgotten,
             ProjectFolder,
             ProjectIdentity,
             ProjectName,

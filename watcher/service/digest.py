@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from watcher.agent import base
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import conditions, outcomes, requests, sessions, turns
+from watcher.memory import conditions, outcomes, requests, sessions, tombstones, turns
 from watcher.memory.database import Database, DatabaseBusyError
 from watcher.memory.models import SummarySource
 from watcher.memory.states import Basis
@@ -52,6 +52,7 @@ class _Job:
     parts: Sequence[Part]
     tool_uses: Sequence[Sequence[StoredToolUse]]
     batch: base.Batch
+    forgotten: int  # `tombstones.count` as it was read
     provenance: Provenance
 
     @property
@@ -240,7 +241,7 @@ class Digest:
             previous_summary=turns.summary_before(connection, first),
             earlier_titles=turns.observation_titles(connection, first, last),
         )
-        return _Job(parts, uses, batch, origins)
+        return _Job(parts, uses, batch, tombstones.count(connection), origins)
 
     def _begin(self, job: _Job) -> int | None:
         """Write down that a request is made, and return its id; None where the day's budget is spent."""
@@ -271,6 +272,10 @@ class Digest:
 
     def _store(self, job: _Job, reply: base.Reply, by: str, request_id: int | None) -> None:
         with self._database.write() as connection:
+            if self._is_overtaken(connection, job):
+                if request_id is not None:
+                    _finish(connection, request_id, requests.ANSWERED, reply.usage)
+                return
             new = outcomes.put_observations(
                 connection,
                 job.session_id,
@@ -300,6 +305,13 @@ class Digest:
         if reply.summaries:
             told.append(_plural(len(reply.summaries), "summary", "summaries"))
         self._tell(EventKind.OBSERVED, job, f"{' and '.join(told)} by {by}")
+
+    def _is_overtaken(self, connection: Connection, job: _Job) -> bool:
+        """Say whether something was forgotten since a batch was read: the answer must not bring that back.
+
+        The agent was shown titles and a summary from before, too, so any forgetting counts; what is left is asked anew.
+        """
+        return tombstones.count(connection) != job.forgotten
 
     def _count_failure(self, job: _Job, error: base.AgentError, request_id: int | None) -> None:
         with self._database.write() as connection:

@@ -24,6 +24,7 @@ from watcher.memory import (
     salvage,
     search_index,
     sessions,
+    tombstones,
     watchers,
 )
 from watcher.memory.database import DamagedError, Database, DatabaseError, driver
@@ -61,7 +62,13 @@ def create(settings: Settings) -> None:
     # Hooks know the launcher only once there is a memory.
     if settings.launcher.exists() and database.is_file() and database.stat().st_size == 0:
         raise damaged(database, "the file is empty")
-    Database.create(database).close()
+    made = Database.create(database)
+    try:
+        if tombstones.path_beside(database).exists():
+            with made.write() as connection:
+                tombstones.take_from_beside(connection, database)
+    finally:
+        made.close()
 
 
 def check(settings: Settings, seconds: float = CHECK_TIME) -> None:

@@ -25,21 +25,17 @@ _MODIFYING = {
 }
 
 
-_clean_path = lru_cache(maxsize=4096)(redact)  # the same few files again and again
-
-
 def excerpt(text: str, limit: int) -> str:
-    """Return a text, plain and without its secrets, cut in the middle to `limit` characters of what it was.
+    """Return a plain text without its secrets, cut in the middle to `limit` characters of what it was.
 
-    Beginnings name things, ends tell how it went. What cannot be seen goes first, as it may part a secret in two.
+    Beginnings name things, ends tell how it went.
     """
-    text = plain(text)
     if len(text) <= limit:
-        return redact(text)
+        return _clean(text)
     head = limit * 3 // 5
     tail = limit - head
     beginning, end = redact_part(text, 0, head), redact_part(text, len(text) - tail, len(text))
-    return f"{beginning}\n[… {len(text) - limit} characters left out …]\n{end}"
+    return f"{_plain(beginning)}\n[… {len(text) - limit} characters left out …]\n{_plain(end)}"
 
 
 def input_excerpt(arguments: Mapping[str, Any], limit: int) -> str:
@@ -74,3 +70,17 @@ def files_modified(name: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
 def _file(key: str | None, arguments: Mapping[str, Any]) -> tuple[str, ...]:
     path = arguments.get(key) if key else None
     return (_clean_path(path),) if isinstance(path, str) and path else ()
+
+
+def _clean(text: str) -> str:
+    # In this order: what cannot be seen may part a secret.
+    return redact(plain(text))
+
+
+_clean_path = lru_cache(maxsize=4096)(_clean)  # the same few files again and again
+
+
+def _plain(redacted: str) -> str:
+    """Return a part of a text as it is kept: its secrets went first, as the rest of the text may tell of them."""
+    seen = plain(redacted)
+    return seen if seen == redacted else redact(seen)
