@@ -135,7 +135,7 @@ SERVICES = [
     Token("teams-webhook", ".webhook.office.com/", "A-Za-z0-9_@/-", 50, lead=r"(?:https?:(?:\\?/){2})?[\w-]{1,40}"),
     *[
         Token("discord-token", anchor, "A-Za-z0-9", 20, 26, tail=r"\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,45}", is_word=True)
-        for anchor in ["MTA", "MTE", "MTI", "MTM", "MTQ", "MTU", "MTY", "MTc", "MTg", "MTk"]
+        for anchor in "MTA MTE MTI MTM MTQ MTU MTY MTc MTg MTk".split()
     ],
     Token("telegram-bot-token", ":AA", U, 33, 33, lead=r"\d{8,10}"),
     Token("twilio-key", "SK", "0-9a-f", 32, 32, is_word=True),
