@@ -22,9 +22,9 @@ from watcher.service.watch import Watch
 from watcher.settings import PrivacySettings, Settings
 
 TABLES = (
-    "sdk_sessions user_prompts tool_uses observations session_summaries checkpoints broken_lines flags contexts "
-    "project_folders project_identities deliveries recalls agent_requests"
-).split()
+    *("sdk_sessions", "user_prompts", "tool_uses", "observations", "session_summaries", "checkpoints"),
+    *("broken_lines", "flags", "contexts", "project_folders", "project_identities", "deliveries", "recalls"),
+)
 
 
 def left(recorder: Recorder) -> dict[str, int]:

@@ -237,7 +237,8 @@ def test_lines_that_repeat_a_prompt_are_not_taken_in(memory: Recorder) -> None:
 
 
 def test_a_command_with_private_arguments_is_kept_without_them(memory: Recorder) -> None:
-    text = f"<command-message>review</command-message>\n<command-name>/review</command-name>\n<command-args>{PRIVATE}</command-args>"
+    name = "<command-message>review</command-message>\n<command-name>/review</command-name>"
+    text = f"{name}\n<command-args>{PRIVATE}</command-args>"
     memory.write(lines.prompt(0, text))
     memory.ingest.take_in(memory.transcript)
     assert [row[1:3] for row in prompts(memory)] == [("/review [private]", 0)]

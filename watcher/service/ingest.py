@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 from watcher.memory import checkpoints, intake, records, sessions
 from watcher.memory.database import Database
+from watcher.privacy import passages
 from watcher.privacy.ignored import Ignored
 from watcher.service.admission import Admission
 from watcher.service.events import Clock, Event, EventKind, Listener, now
-from watcher.privacy import passages
 from watcher.service.follow import beginning
 from watcher.service.history import begun_at
 from watcher.service.noise import Noise
@@ -176,7 +176,7 @@ class Ingest:
         return total
 
     def has_said(self, session_id: str, words: int) -> bool:
-        """Say whether these were a session's last words, or almost: by their checksum, of what this process has read."""
+        """Say whether these were among a session's last words: by their checksum, of what this process has read."""
         return words in self._said.get(session_id, ())
 
     def _forget_row(self, session_id: str) -> None:
