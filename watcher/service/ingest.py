@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections import deque
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from watcher.service.admission import Admission
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.service.follow import beginning
 from watcher.service.history import begun_at
+from watcher.service.last_words import LastWords
 from watcher.service.noise import Noise
 from watcher.service.projects import Projects
 from watcher.settings import CaptureSettings, PrivacySettings
@@ -30,10 +30,11 @@ from watcher.transcript import entries, excerpts, long_lines, tail
 
 CLOSING_CHARS = 8000  # kept of the assistant's last words in a turn
 PROMPT_CHARS = 8000  # kept of a prompt
-WORDS_REMEMBERED = 8  # checksums of what was said last, a session
-SESSIONS_REMEMBERED = 200
-# What is kept of a line that is no entry: of its beginning the ids and the like, and nothing that anybody said.
-_IDS = re.compile(rb'\{(?:\s*"\w{1,40}":\s*(?:null|true|false|"[\w:.-]{0,40}"),?)*')
+# What is kept of a line that is no entry: ids and the like, as far as it begins with them, and nothing that was said.
+_IDS = re.compile(
+    rb'\{(?:\s*"(?:agentId|isMeta|isSidechain|parentUuid|promptId|sessionId|timestamp|type|uuid)":'
+    rb'\s*(?:null|true|false|"[\w:.-]{0,40}"),?)*'
+)
 
 
 class _Place(NamedTuple):
@@ -116,7 +117,7 @@ class Ingest:
         self._listener = listener
         self._clock = clock
         self._projects = Projects(database, clock=clock)
-        self._said: dict[str, deque[int]] = {}  # checksums of what was said last, by session
+        self.last_words = LastWords()
         self._begun: dict[str, int] = {}  # epoch, when the subagent of a transcript began, by its path
         self._placed: dict[str, str] = {}  # the projects of sessions whose folder is known, by session
 
@@ -175,10 +176,6 @@ class Ingest:
             self._tell(EventKind.TAKEN_IN, source, _counted(total))
         return total
 
-    def has_said(self, session_id: str, words: int) -> bool:
-        """Say whether these were among a session's last words: by their checksum, of what this process has read."""
-        return words in self._said.get(session_id, ())
-
     def _forget_row(self, session_id: str) -> None:
         """Take away what a hook has written down of a session that is left out: it may know less than we do."""
         with self._database.read() as connection:
@@ -192,20 +189,12 @@ class Ingest:
             self._begun[str(path)] = begun_at(path)
         return self._begun[str(path)]
 
-    def _remember(self, session_id: str, said: list[int]) -> None:
-        """Remember what was said last, as a hook may ask for it."""
-        words = self._said.pop(session_id, deque(maxlen=WORDS_REMEMBERED))
-        words.extend(said)
-        self._said[session_id] = words
-        if len(self._said) > SESSIONS_REMEMBERED:
-            del self._said[next(iter(self._said))]
-
     def _store(
         self, source: records.Source, chunk: tail.Chunk, since: int, covered: int, *, is_anew: bool
     ) -> records.Taken:
         decoded = self._decode(chunk, max(since, self.horizon), self._placed.get(source.session_id, ""))
-        if decoded.said and not source.agent_id:
-            self._remember(source.session_id, decoded.said)
+        if not source.agent_id:
+            self.last_words.note(source.session_id, decoded.said)
         project = self._project_of(source.session_id, decoded.cwd)
         moment = self._clock()
         with self._database.write() as connection:
