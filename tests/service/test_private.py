@@ -213,7 +213,8 @@ def test_the_title_of_a_session_with_a_private_passage_is_not_kept(memory: Recor
 
 def test_of_a_line_that_is_broken_nothing_that_was_said_is_kept(memory: Recorder) -> None:
     torn = [lines.prompt(0, PRIVATE), lines.words(0, SECRET), lines.line(0, type="ai-title", aiTitle=SECRET)]
-    memory.write(*(line[:-3] + b"\n" for line in torn), f"{SECRET}\n".encode(), f'{{"type":"ai-title","aiTitle":"{SECRET}",\n'.encode())
+    titled = f'{{"type":"ai-title","aiTitle":"{SECRET}",\n'
+    memory.write(*(line[:-3] + b"\n" for line in torn), f"{SECRET}\n".encode(), titled.encode())
     memory.ingest.take_in(memory.transcript)
     assert memory.rows("SELECT count(*) FROM broken_lines") == [(5,)]
     assert SECRET.encode() not in everything(memory)
