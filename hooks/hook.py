@@ -102,9 +102,9 @@ def _is_left_out(event: Event) -> bool:
     It decides the same: watcher/service/admission.py, watcher/privacy/excluded.py.
     """
     entrypoint = os.environ.get("CLAUDE_CODE_ENTRYPOINT", "")
-    if entrypoint.startswith("sdk-") and entrypoint != "sdk-cli":  # `claude -p` says the latter
-        if not os.path.exists(os.path.join(home(), "data", "sdk-sessions")):
-            return True
+    is_sdk = entrypoint.startswith("sdk-") and entrypoint != "sdk-cli"  # `claude -p` says the latter
+    if is_sdk and not os.path.exists(os.path.join(home(), "data", "sdk-sessions")):
+        return True
     try:
         with open(os.path.join(home(), "data", "excluded"), "rb", buffering=0) as file:
             globs = file.read().decode("utf-8", "replace").split("\n")

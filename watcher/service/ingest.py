@@ -32,8 +32,11 @@ from watcher.transcript import entries, excerpts, long_lines, tail
 
 CLOSING_CHARS = 8000  # kept of the assistant's last words in a turn
 PROMPT_CHARS = 8000  # kept of a prompt
-# What is kept of a line that is no entry: of its beginning the ids and the like, and nothing that anybody said.
-_IDS = re.compile(rb'\{(?:\s*"\w{1,40}":\s*(?:null|true|false|"[\w:.-]{0,40}"),?)*')
+# What is kept of a line that is no entry: ids and the like, as far as it begins with them, and nothing that was said.
+_IDS = re.compile(
+    rb'\{(?:\s*"(?:agentId|isMeta|isSidechain|parentUuid|promptId|sessionId|timestamp|type|uuid)":'
+    rb'\s*(?:null|true|false|"[\w:.-]{0,40}"),?)*'
+)
 
 
 class _Place(NamedTuple):
