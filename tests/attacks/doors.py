@@ -13,7 +13,8 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,7 @@ import psutil
 from tests.attacks.outcome import Outcome
 from tests.service.watcher_process import WatcherProcess
 from watcher import resources
+from watcher.errors import ClaudeMemError
 from watcher.memory.database import Database
 
 UMASKS = (0o000, 0o022)
@@ -35,6 +37,7 @@ class World:
 
     user: Path
     umask: int = 0o022
+    variables: dict[str, str] = field(default_factory=dict)
 
     @property
     def home(self) -> Path:
@@ -46,16 +49,26 @@ class World:
 
     def environment(self) -> dict[str, str]:
         user = str(self.user)
-        return {"PATH": os.defpath, "HOME": user, "USERPROFILE": user, "CLAUDE_MEM_AGENT": "extractive"}
+        return {
+            "PATH": os.defpath,
+            "HOME": user,
+            "USERPROFILE": user,
+            "CLAUDE_MEM_AGENT": "extractive",
+            **self.variables,
+        }
 
     def hook(self, script: str, **more: object) -> bytes:
+        """Run a hook on an event with some fields; return what it prints."""
+        event = {"session_id": "s", "cwd": "/p", "transcript_path": "/t/s.jsonl", "source": "startup", **more}
+        return self.run_hook(script, json.dumps(event).encode())
+
+    def run_hook(self, script: str, event: bytes) -> bytes:
         """Run a hook out of a copy of its own: beside a checkout's virtual environment it would start a watcher."""
         hooks = self.user / "hooks"
         if not hooks.exists():
             shutil.copytree(resources.hooks(), hooks, ignore=shutil.ignore_patterns("__pycache__"))
-        event = {"session_id": "s", "cwd": "/p", "transcript_path": "/t/s.jsonl", "source": "startup", **more}
         command = [sys.executable, "-B", "-I", "-S", str(hooks / script)]
-        return self._run(command, json.dumps(event).encode()).stdout
+        return self._run(command, event).stdout
 
     def command(self, *args: str) -> int:
         return self._run([sys.executable, "-P", "-m", "watcher", *args], b"").returncode
@@ -209,18 +222,21 @@ def _links(folder: Path) -> Outcome:
     through = []
     for number, name in enumerate(names):
         world = _with_memory(folder / str(number))
-        (world.data / "launcher").write_text("/bin/true\n")
+        (world.data / "launcher").write_text("/bin/echo\n")  # a watcher that says something and ends
         victim = _made(world.user / "precious") if name.endswith("flags") else world.user / "precious"
         if victim.is_file() or not victim.exists():
             victim.write_text("precious")
         victim.chmod(0o755)
+        os.utime(victim, (0, 0))
         planted = world.home / name
         planted.parent.mkdir(exist_ok=True)
         planted.unlink(missing_ok=True)
         planted.symlink_to(victim)
         before = _all_of(victim)
-        for actor in ("Stop hook", "UserPromptSubmit hook", "watch"):
-            _ACTORS[actor](world)
+        world.hook("stop.py", session_id="")  # which is no event, and logged
+        world.hook("user_prompt_submit.py")
+        with suppress(ClaudeMemError):
+            Database.create(world.data / "claude-mem.db").close()
         if _all_of(victim) != before:
             through.append(name)
     return Outcome("a link planted in the memory is written through", len(names), tuple(through))
