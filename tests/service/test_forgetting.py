@@ -34,7 +34,7 @@ from tests.transcript import lines
 from tests.transcript.lines import SESSION
 from watcher import system
 from watcher.errors import ClaudeMemError
-from watcher.memory import outcomes, projects, tombstones
+from watcher.memory import beside, outcomes, projects
 from watcher.memory.database import Database
 from watcher.memory.models import FlagKind
 from watcher.memory.outcomes import ObservationFields
@@ -116,7 +116,7 @@ def test_without_tombstones_it_would_come_back(world: World) -> None:
         if way in ("left alone", "flag raised late", "transcript replaced"):
             continue
         world.forget(text=SECRET)
-        tombstones.path_beside(world.settings.database).unlink()
+        beside.path_of(world.settings.database).unlink()
         with world.database.write() as connection:
             connection.exec_driver_sql("DELETE FROM forgotten")
         take(world)
@@ -163,12 +163,12 @@ def test_an_agent_that_says_the_same_again_is_not_heard(world: World) -> None:
 def test_tombstones_hold_no_text_and_stand_beside_the_database_for_your_eyes_only(world: World) -> None:
     world.forget(project=PROJECT)
     kept = world.rows("SELECT * FROM forgotten")
-    beside = tombstones.path_beside(world.settings.database)
+    file = beside.path_of(world.settings.database)
     for text in ("marmalade", "gooseberry", SECRET, PROJECT, "Do number"):
         assert text not in str(kept)
-        assert text not in beside.read_text()
+        assert text not in file.read_text()
     assert len(kept) > 5
-    assert system.is_private(beside)
+    assert system.is_private(file)
     assert {table: rows for table, rows in world.dump().items() if rows} == {}
     for table in ("project_folders", "project_identities", "project_names", "flags", "deliveries"):
         assert world.rows(f"SELECT count(*) FROM {table}") == [(0,)]

@@ -68,6 +68,8 @@ def forget(
     preview = _preview(settings, wanted)
     # Of a session, a project or a span there may be more to keep out than was ever taken in.
     if dry_run or (preview.is_empty and wanted.text):
+        if not dry_run:
+            _finish(settings)
         _show(settings, wanted, preview, dry_run=dry_run, as_json=as_json)
         return
     if not yes:
@@ -142,9 +144,23 @@ def _forget(settings: Settings, wanted: Wanted, preview: Preview, *, as_json: bo
         return
     say(f"forgotten: {_counted(preview)}", colour="green")
     if not done.is_overwritten:
-        said = "what it leaves in the file could not be overwritten now, as others are at work there; a watcher does it"
-        say(f"{said} once it can (claude-mem status), or claude-mem forget once more", colour="yellow")
+        said = (
+            "It is free room in the file now, which could not be overwritten: others read there, or the disk is full."
+        )
+        say(f"{said} A watcher does it once it can; so does the same command again.", colour="yellow")
     _show_copies(found)
+
+
+def _finish(settings: Settings) -> None:
+    """Overwrite what was forgotten before and could not be then."""
+    from watcher.memory.database import Database
+    from watcher.service import forgetting
+
+    database = Database.existing(settings.database)
+    try:
+        forgetting.finish(database)
+    finally:
+        database.close()
 
 
 def _show(settings: Settings, wanted: Wanted, preview: Preview, *, dry_run: bool, as_json: bool) -> None:
