@@ -144,9 +144,7 @@ def _forget(settings: Settings, wanted: Wanted, preview: Preview, *, as_json: bo
         return
     say(f"forgotten: {_counted(preview)}", colour="green")
     if not done.is_overwritten:
-        said = (
-            "It is free room in the file now, which could not be overwritten: others read there, or the disk is full."
-        )
+        said = "What is free in the file now could not be overwritten: others read there, or the disk is full."
         say(f"{said} A watcher does it once it can; so does the same command again.", colour="yellow")
     _show_copies(found)
 

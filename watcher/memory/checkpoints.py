@@ -96,7 +96,7 @@ def cover(connection: Connection, path: str) -> None:
 
 
 def keep_broken(connection: Connection, source: Source, broken: Iterable[BrokenRecord], *, now: int) -> None:
-    """Keep lines that are no entries, each once; nothing of how they begin where anything of the session is forgotten."""
+    """Keep lines that are no entries, each once; of a session of which something is forgotten, nothing they say."""
     rows = [
         {
             "path": source.path,

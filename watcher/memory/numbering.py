@@ -41,7 +41,8 @@ def close_gaps(connection: Connection, session_id: str) -> None:
 
 
 def _move(connection: Connection, session_id: str, moved: dict[int, int], *more: type[ToolUse]) -> None:
-    for table in (UserPrompt, SessionSummary, Observation, *more):
+    tables: tuple[type[UserPrompt] | _Numbered, ...] = (UserPrompt, SessionSummary, Observation, *more)
+    for table in tables:
         of_session = table.session_id == session_id
         number = case(moved, value=table.prompt_number, else_=table.prompt_number)
         # A number may still be another's: so each is free before it is taken.
