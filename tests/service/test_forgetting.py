@@ -34,11 +34,11 @@ from tests.transcript import lines
 from tests.transcript.lines import SESSION
 from watcher import system
 from watcher.errors import ClaudeMemError
-from watcher.memory import beside, outcomes, projects
-from watcher.memory.database import Database
+from watcher.memory import beside, outcomes, projects, requests
+from watcher.memory.database import Database, as_json, driver
 from watcher.memory.models import FlagKind
 from watcher.memory.outcomes import ObservationFields
-from watcher.memory.selection import Wanted
+from watcher.memory.selection import Wanted, select
 from watcher.service import forgetting
 from watcher.service.digest import Digest
 from watcher.service.housekeeping import Housekeeping
@@ -388,3 +388,51 @@ def test_a_running_watcher_takes_none_of_it_in_and_needs_not_end(tmp_path: Path)
         ]
         assert holds(watcher.memory, SECRET) == holds(watcher.memory, EDITED) == []
         assert watcher.is_alive()
+
+
+def test_prompts_typed_while_a_turn_ran_go_with_it(recorder: Recorder) -> None:
+    turn = (lines.prompt(10_000, SECRET), lines.tool_use(10_010, "a"), lines.queued(10_020, "and chrysanthemum"))
+    world = World(recorder, TURNS[0], *turn, lines.words(10_030, SECRET), lines.turn_end(10_040), TURNS[2])
+    assert world.prompts() == ["marmalade", SECRET, "chrysanthemum", "gooseberry"]
+    world.forget("P3")
+    assert world.prompts() == ["marmalade", "gooseberry"]
+    assert world.rows("SELECT prompt_number FROM session_summaries ORDER BY 1") == [(1,), (2,)]
+    assert world.leaks(SECRET) == world.leaks("chrysanthemum") == []
+
+
+def test_a_line_that_is_no_entry_says_nothing_any_more(world: World) -> None:
+    world.recorder.write(b'{"type": "user", "broken": "' + SECRET.encode() + b"\n")
+    world.take_in()
+    assert world.rows("SELECT count(*) FROM broken_lines WHERE instr(head, 'Quetzal')") == [(1,)]
+    world.forget("P1")
+    assert world.rows("SELECT count(*) FROM broken_lines") == [(0,)]
+    world.take_in(anew=True)
+    assert world.rows("SELECT head FROM broken_lines") == [(b"",)]
+
+
+def test_a_title_alone_goes_where_it_alone_says_it(world: World) -> None:
+    world.recorder.write(json.dumps({"type": "ai-title", "aiTitle": "Kumquats", "sessionId": SESSION}).encode() + b"\n")
+    world.take_in()
+    world.forget(text="kumquat")
+    assert world.leaks("kumquat") == []
+    assert len(world.prompts()) == 3
+    world.take_in(anew=True)
+    assert world.rows("SELECT title FROM sdk_sessions") == [("",)]
+
+
+def test_what_was_asked_of_the_model_is_still_counted_but_not_for_the_project(world: World) -> None:
+    with world.database.write() as connection:
+        numbers = {"turns": 1, "tool_uses": 1}
+        requests.begin(connection, session_id=SESSION, project=PROJECT, agent="a", model="m", now=NOW, **numbers)
+    world.forget(project=PROJECT)
+    assert world.rows("SELECT session_id, project, turns FROM agent_requests") == [(SESSION, "", 1)]
+
+
+def test_a_text_is_found_whatever_its_case_and_as_json_spells_it(world: World) -> None:
+    with world.database.write() as connection:
+        fact = as_json(['Say "Ärger"\nand go'])
+        connection.exec_driver_sql("UPDATE observations SET facts = ? WHERE id = 1", (fact,))
+        beneath = driver(connection)
+        for text in ('"ÄRGER"', "ärger", 'say "Ärger"\nand'):
+            assert [turn.since for turn in select(beneath, Wanted(text=text)).turns] == [lines.BEGIN]
+        assert select(beneath, Wanted(text="%")).turns == []
