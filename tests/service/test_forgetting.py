@@ -277,15 +277,22 @@ def test_while_somebody_reads_the_watcher_is_left_to_overwrite_it(
     assert world.rows("SELECT count(*) FROM forgotten WHERE kind = 'command' AND is_open") == [(0,)]
 
 
-def test_a_project_that_moved_is_still_forgotten(world: World) -> None:
-    world.forget(project=PROJECT)
+def test_a_project_is_forgotten_whichever_of_its_folders_a_session_was_in(world: World) -> None:
     with world.database.write() as connection:
-        projects.rename(connection, PROJECT, "/home/dev/moved")
-    written = world.recorder.transcript.read_bytes().replace(b"/home/dev/api", b"/home/dev/moved")
+        place = projects.Place("/home/dev/clone", "/home/dev/clone", "example.org/api")
+        projects.settle(connection, projects.Place(PROJECT, PROJECT, "example.org/api"), [PROJECT], now=NOW)
+        projects.settle(connection, place, [PROJECT], now=NOW)
+    world.forget(project=PROJECT)
     path = world.recorder.transcript.with_name(f"{FORK}.jsonl")
-    path.write_bytes(written.replace(b"tool-", b"other-").replace(b"prompt-", b"other-"))
+    path.write_bytes(told(0, 4, SECRET).replace(b"/home/dev/api", b"/home/dev/clone"))
+    world.take_in(path)
+    # Its later lines are from a folder that nobody knows, and another watcher reads them.
+    with path.open("ab") as file:
+        file.write(told(5000, 5, SECRET).replace(b"/home/dev/api", b"/tmp/elsewhere"))
+    world.recorder = Recorder(world.settings, world.database)
     world.take_in(path)
     assert world.prompts() == []
+    assert world.leaks(SECRET) == []
 
 
 def test_a_span_of_a_project_keeps_out_sessions_that_were_never_taken_in(world: World) -> None:
@@ -436,3 +443,14 @@ def test_a_text_is_found_whatever_its_case_and_as_json_spells_it(world: World) -
         for text in ('"ÄRGER"', "ärger", 'say "Ärger"\nand'):
             assert [turn.since for turn in select(beneath, Wanted(text=text)).turns] == [lines.BEGIN]
         assert select(beneath, Wanted(text="%")).turns == []
+
+
+def test_what_earlier_changes_left_in_the_file_is_overwritten_too(world: World) -> None:
+    """A text that was cut short, or rendered anew, long before still stands in pages that are free by then."""
+    told_before = "kumquat " * 5000
+    with world.database.write() as connection:
+        connection.exec_driver_sql("INSERT INTO contexts VALUES ('/other', ?, 1)", (told_before,))
+        connection.exec_driver_sql("DELETE FROM contexts WHERE project = '/other'")
+    assert holds(world.settings.home, "kumquat") != []
+    world.forget("P2")
+    assert world.leaks("kumquat") == []

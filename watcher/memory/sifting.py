@@ -47,6 +47,7 @@ def sift(
         has_more |= not (isinstance(record, ToolUseRecord) and record.tool_use_id in ids)
         new += _of(record)
     tombstones.put(connection, (stone for stone in new if stone.key not in ids), now=now)
+    tombstones.put(connection, _of_session(kept, source.session_id, records), now=now)
     if not has_more or kept.has_no_title:
         return found
     _untitle(connection, source.session_id, now)
@@ -64,6 +65,13 @@ def _of(record: Record) -> Iterator[Tombstone]:
         yield Tombstone(TombstoneKind.PROMPT, record.uuid)
     elif isinstance(record, ToolUseRecord):
         yield Tombstone(TombstoneKind.TOOL_USE, record.tool_use_id)
+
+
+def _of_session(kept: Kept, session_id: str, records: Sequence[Record]) -> Iterator[Tombstone]:
+    """Yield what a project's tombstones come to for a session: its later lines may be from another folder."""
+    for span in kept.spans:
+        if span.is_of_project and any(span.since <= record.at <= span.until for record in records):
+            yield Tombstone(TombstoneKind.SESSION, session_id, span.since, span.until)
 
 
 def _untitle(connection: Connection, session_id: str, now: int) -> None:

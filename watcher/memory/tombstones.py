@@ -70,6 +70,7 @@ class Span(NamedTuple):
     since: int  # epoch, as `until`, which is included
     until: int
     is_open: bool  # what comes later is forgotten too, up to the next prompt
+    is_of_project: bool = False
 
 
 class Kept(NamedTuple):
@@ -102,7 +103,11 @@ def of(connection: Connection, session_id: str, places: Iterable[str], subagent:
     rows = driver(connection).execute(_OF, values).fetchall()
     of_time = (TombstoneKind.SESSION, TombstoneKind.PROJECT, TombstoneKind.ALL)
     return Kept(
-        tuple(Span(since, until, bool(is_open)) for _, kind, since, until, is_open in rows if kind in of_time),
+        tuple(
+            Span(since, until, bool(is_open), kind == TombstoneKind.PROJECT)
+            for _, kind, since, until, is_open in rows
+            if kind in of_time
+        ),
         any(row[1] == TombstoneKind.TITLE for row in rows),
         any(row[1] == TombstoneKind.SUBAGENT for row in rows),
     )
@@ -153,16 +158,6 @@ def mark_overwritten(connection: Connection, up_to: int) -> None:
 def end_open_spans(connection: Connection, session_id: str, at: int) -> None:
     """Let what is forgotten of a session end before a prompt (epoch)."""
     connection.exec_driver_sql(_END, (at, TombstoneKind.SESSION, session_id, at))
-
-
-def rename(connection: Connection, old: str, new: str) -> None:
-    """Let what is forgotten of a project count for the one that it becomes a part of as well."""
-    connection.exec_driver_sql(
-        "INSERT OR IGNORE INTO forgotten (kind, key, since_epoch, until_epoch, is_open, forgotten_at_epoch) "
-        "SELECT kind, ?, since_epoch, until_epoch, is_open, forgotten_at_epoch FROM forgotten "
-        "WHERE kind = ? AND key = ?",
-        (place_key(new), TombstoneKind.PROJECT, place_key(old)),
-    )
 
 
 def _identities(connection: Connection, places: set[str]) -> set[str]:

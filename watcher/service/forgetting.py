@@ -60,6 +60,7 @@ def forget(
     progress("taking it away")
     with database.write() as connection:
         moment = clock()
+        beside.take(connection, database.path)  # of a memory before this one
         beneath = driver(connection)
         selected = selection.select(beneath, wanted)
         stones = forgetting.stones(beneath, wanted, selected, now=moment)
