@@ -176,9 +176,10 @@ def test_tombstones_hold_no_text_and_stand_beside_the_database_for_your_eyes_onl
 
 def test_what_a_session_does_afterwards_is_new(world: World) -> None:
     world.forget(session=SESSION)
-    world.recorder.write(told(NOW - lines.BEGIN + 1000, 4, "elderberry"))
     world.recorder.now = NOW + 5000
-    world.recorder.life.take_in(world.recorder.transcript)
+    for line in told(NOW - lines.BEGIN + 1000, 4, "elderberry").splitlines(keepends=True):
+        world.recorder.write(line)
+        world.recorder.life.take_in(world.recorder.transcript)
     assert world.prompts() == ["elderberry"]
     assert world.rows("SELECT prompt_number, closing_text FROM user_prompts") == [(1, "Did number 4 with elderberry.")]
     assert world.rows("SELECT tool_use_id, prompt_number FROM tool_uses") == [("tool-4", 1)]
@@ -450,6 +451,7 @@ def test_what_earlier_changes_left_in_the_file_is_overwritten_too(world: World) 
     told_before = "kumquat " * 5000
     with world.database.write() as connection:
         connection.exec_driver_sql("INSERT INTO contexts VALUES ('/other', ?, 1)", (told_before,))
+    with world.database.write() as connection:
         connection.exec_driver_sql("DELETE FROM contexts WHERE project = '/other'")
     assert holds(world.settings.home, "kumquat") != []
     world.forget("P2")
