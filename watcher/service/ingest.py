@@ -200,7 +200,7 @@ class Ingest:
         with self._database.write() as connection:
             started = source.started_in(decoded.cwd, project)
             taken = intake.take_in(connection, started, decoded.records, now=moment, is_anew=is_anew)
-            checkpoints.keep_broken(connection, source.path, decoded.broken, now=moment)
+            checkpoints.keep_broken(connection, started, decoded.broken, now=moment)
             checkpoints.save_checkpoint(
                 connection,
                 source,
