@@ -23,11 +23,11 @@ _SEPARATOR = (
     rf"{_ANNOTATION}|=>|:=|\|\|=?|\?\?|={{1,3}}|![=]{{1,2}}|:|%3[dD]|%3[aA]|\\{{1,4}}u003[dD]|&gt;(?!&lt;)|>"
     rf"|,?{GAP}{{0,4}}(?:{NEWLINE}(?:{COLOUR})?{LINE}?{GAP}{{0,20}})?{QUOTE}?value{QUOTE}?{GAP}{{0,3}}(?:[:=]|%3[aAdD])"
 )
-_CALL = rf"(?:[brfuBRFU@$]{{1,2}}(?={QUOTE}))|(?:[A-Za-z_][\w.:]{{0,40}}\()"
+_CALL = rf"(?:[brfuBRFU@$]{{1,2}}(?={QUOTE}))|(?:[A-Za-z_][\w.:]{{0,40}}\((?={GAP}{{0,2}}{QUOTE}))"
 _ASSIGNED = re.compile(
     rf"(?P<rest>[A-Za-z0-9_.\-]{{0,40}})"
     rf"(?P<closed>{QUOTE}?\]?\)?){GAP}{{0,12}}"
-    rf"(?P<separator>{_SEPARATOR}|,(?={GAP}{{0,3}}{QUOTE})|(?:is|was)(?=\s)|{GAP}|)"
+    rf"(?P<separator>{_SEPARATOR}|(?:,|%2C)(?={GAP}{{0,3}}{QUOTE})|(?:is|was)(?=\s)|{GAP}|)"
     rf"(?:{GAP}{{0,12}}(?:[|>]|%7C|%3E|&gt;)-?{NEWLINE}(?:{COLOUR})?{LINE}?)?"
     rf"{GAP}{{0,12}}(?:{_CALL}){{0,2}}",
     re.I,
@@ -63,15 +63,18 @@ _ABOUT = re.compile(
 _STRONG = re.compile(r"(?:passw|passphrase|pwd|pswd|secret|securestring|api.?key|access.?key|private.?key|encryption|signing|master.?key|account.?key|pass$|pass[^a-z]|_auth|credential)", re.I)
 _PASSWORD = re.compile(r"(?:passw|passphrase|pwd|pswd|securestring|pass$|pass[^a-z])", re.I)
 _PLACEHOLDER = re.compile(
-    r"^[<\[{(]|\{\{|[{<]\w+[}>]|\$[{(A-Za-z_]|\$\$|%[({sdA-Z_]+[)}]?[sd%]?$|\*{3}|x{4,}|X{4,}|\.{3}|…|#{4,}|_{4,}|-{5,}|0{8,}$|1234567890$|\bprocess\.env|\bos\.environ|getenv|secrets?\.[A-Za-z_]|vault\.|env\.|var\."
+    r"^[<\[{(]|\{\{|[{<]\w+[}>]|\$[{(A-Za-z_]|\$\$|^%[({]?[A-Za-z_]+[)}]?[sd%]?$|\*{3}|x{4,}|X{4,}|\.{3}|…|#{4,}|_{4,}|-{5,}|0{8,}$|1234567890$|\bprocess\.env|\bos\.environ|getenv|secrets?\.[A-Za-z_]|vault\.|env\.|var\."
     r"|(?:^|[-_ .])(?:your|my|change|insert|enter|replace|todo|example|sample|dummy|fake|placeholder|redacted|hidden|masked|none|null|undefined|removed|omitted|foo|bar|baz|test|testing)(?:[-_ .]|me|it|this|$)|redacted",
     re.I,
 )
-_REFERENCE = re.compile(r"[A-Za-z_$]+\d{0,2}(?:(?:\.|->|::|\?\.)[A-Za-z_$]+\d{0,2})+[?!,]*\Z")
-_CODE = re.compile(r"[A-Za-z_$][\w$.\->:?!]{0,200}[(\[{]")
+_PART = r"[_$]{0,2}(?:[a-z_]+|[A-Z_]+|(?:[A-Z]?[a-z]{2,}|[A-Z]{2,}(?![a-z]))+_?)\d{0,2}"
+_REFERENCE = re.compile(rf"{_PART}(?:(?:\.|->|::|\?\.){_PART})+[?!,]*\Z")
+_CODE = re.compile(rf"{_PART}(?:(?:\.|->|::|\?\.){_PART}){{0,8}}[!?]?[(\[{{]")
+_CALL_ALONE = re.compile(r"[\w$.]+\([^()]*\)\Z")
+_PATH = re.compile(r"(?:\.{0,2}|~|[A-Za-z]:)?(?:[/\\][\w.@-]+)+[/\\]?\Z")
 _PLAIN = re.compile(r"[a-z]+(?:[_-][a-z]+)*\Z|[A-Z]+(?:[_-][A-Z]+)*\Z|[A-Z]?[a-z]+(?:[A-Z][a-z]+)*\Z")
 _CONFIG_NAME = re.compile(r"[A-Z][A-Z0-9_]{2,}\Z")
-_DATA = re.compile(r"[A-Za-z0-9+/=_\-]{20,}\Z")
+_DATA = re.compile(r"[A-Za-z0-9+/=_%.\-]{20,}\Z")
 _TRAILING = ".,:;!?)]}"
 
 
@@ -157,12 +160,12 @@ def _is_secret(name: str, separator: str, between: str, value: str, is_quoted: b
         return False
     has_digit = any(c.isdigit() for c in value)
     has_letter = any(c.isalpha() for c in value)
-    if "://" in value or value.startswith(("/", "./", "~/", "\\\\")) and not is_password:
+    if "://" in value or (value[0] in "/.~" and _PATH.match(value) and not _DATA.match(value.lstrip("/."))):
         return False
     if " " in value.strip():
         return False
     is_config = not is_quoted and "=" in separator and _CONFIG_NAME.match(name.rsplit(".")[-1]) is not None and between.rstrip(" ") == between
-    if not is_quoted and _CODE.match(value):
+    if not is_quoted and (_CALL_ALONE if is_config else _CODE).match(value):
         return False
     if not is_quoted and _REFERENCE.match(value):
         return False

@@ -7,7 +7,7 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator
 
-from watcher.privacy.syntax import NEWLINE, Span
+from watcher.privacy.syntax import COLOUR, NEWLINE, Span
 
 ARMOURS = ("private key", "private-lines:", "private+key", "private%20key")
 PRIVATE_KEY = "private-key"
@@ -17,8 +17,8 @@ _BEGIN = re.compile(_LABEL.replace("(?:BEGIN|END)", "BEGIN"))
 _END = re.compile(_LABEL.replace("(?:BEGIN|END)", "END"))
 _LINE_END = re.compile(NEWLINE)
 # A line of a key's body: what it is indented, numbered or marked with, then base64, then what a string ends with.
-_BODY = re.compile(r"[^\n]{0,80}?(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/=]|%2[BF]|%3D){16,}[^A-Za-z0-9]{0,20}\Z")
-_SHORT = re.compile(r"[^A-Za-z0-9\n]{0,40}(?:\d{1,6}[^A-Za-z0-9\n]{1,8})?[A-Za-z0-9+/=]{0,80}[^A-Za-z0-9]{0,20}\Z")
+_BODY = re.compile(r"[^\n]{0,80}?(?:[A-Za-z0-9+/=]|%2[BF]|%3D){16,}[^A-Za-z0-9]{0,20}(?:\x1b\[0?m|\\{1,4}u001b\[0?m)?[^A-Za-z0-9]{0,4}\Z")
+_SHORT = re.compile(rf"(?:{COLOUR})?[^A-Za-z0-9\n]{{0,40}}(?:\d{{1,6}}[^A-Za-z0-9\n]{{1,8}})?[A-Za-z0-9+/=]{{0,80}}[^A-Za-z0-9]{{0,20}}(?:{COLOUR})?\Z")
 _HEADER = re.compile(r"[^\n]{0,40}?(?:Proc-Type|DEK-Info|Version|Comment|Charset|Hash): ?[^\n]{0,80}\Z")
 
 BASE64_LEAST = 24
@@ -32,7 +32,8 @@ _HIDDEN = (
 def find_key(text: str, start: int, end: int) -> Span | None:
     """Return the private key whose armour holds an anchor; a key that is cut off at one end, too."""
     if text[start : start + 13].lower() == "private-lines":
-        return Span(end, _body_end(text, end), PRIVATE_KEY)
+        stop = _body_end(text, end)
+        return Span(end, stop, PRIVATE_KEY) if stop > end else None
     line = text.rfind("-----", max(0, start - 60), start)
     if line < 0:
         return None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from watcher.privacy import assignments, blocks, places
 from watcher.privacy.syntax import JOIN, QUOTE, Span, begins_word
 from watcher.privacy.tokens import TOKENS, Token
+from watcher.privacy.views import views
 
 if TYPE_CHECKING:
     from ahocorasick_rs import BytesAhoCorasick
@@ -71,8 +72,19 @@ def table() -> Table:
     )
 
 
-def find(text: str, *, is_hidden: bool = False) -> list[Span]:
-    """Return where secrets stand in a text, in order and apart; `is_hidden`: it was taken out of base64 itself."""
+def find(text: str) -> list[Span]:
+    """Return where secrets stand in a text, in order and apart."""
+    spans, hides = _written(text)
+    if hides:
+        spans += _hidden(text)
+    for view in views(text):
+        found, hides = _written(view.text)
+        spans += [Span(view.origin(one.start, is_end=False), view.origin(one.end, is_end=True), one.kind) for one in found]
+    return _apart(spans) if spans else spans
+
+
+def _written(text: str) -> tuple[list[Span], bool]:
+    """Return the secrets that stand in a text as it is written, and whether there may be some in base64."""
     # As ASCII, a letter is a byte: what is found in the one is where it is in the other, and nothing is counted.
     lowered = text.encode("ascii", "replace").lower()
     automaton, finds, hides, noisy = table()
@@ -87,13 +99,11 @@ def find(text: str, *, is_hidden: bool = False) -> list[Span]:
                 spans.append(span)
         if number in hides:
             looks_inside = True
-    if looks_inside and not is_hidden:
-        spans += _inside(text)
-    return _apart(spans) if spans else spans
+    return spans, looks_inside
 
 
-def _inside(text: str) -> list[Span]:
-    return [Span(start, end, "base64") for start, end, said in blocks.runs(text) if find(said, is_hidden=True)]
+def _hidden(text: str) -> list[Span]:
+    return [Span(start, end, "base64") for start, end, said in blocks.runs(text) if _written(said)[0]]
 
 
 def _apart(spans: list[Span]) -> list[Span]:
@@ -146,7 +156,7 @@ def _compiled(token: Token) -> re.Pattern[str]:
     joined = rf"(?:{JOIN})?{letter}"
     tail = token.tail or (r"(?![A-Za-z0-9])" if token.is_word else "")
     return re.compile(
-        f"{token.lead}(?P<anchor>{re.escape(token.anchor)})(?:{joined}){{{token.least},{token.most}}}{tail}"
+        f"{token.lead.replace('{J}', f'(?:{JOIN})?')}(?P<anchor>{re.escape(token.anchor)})(?:{joined}){{{token.least},{token.most}}}{tail}"
     )
 
 
