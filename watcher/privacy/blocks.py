@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from watcher.privacy.syntax import COLOUR, NEWLINE, Span
 
@@ -23,6 +23,7 @@ _HEADER = re.compile(r"[^\n]{0,40}?(?:Proc-Type|DEK-Info|Version|Comment|Charset
 
 BASE64_LEAST = 24
 _RUN = re.compile(r"(?:[A-Za-z0-9+/]{56,80}(?:\r?\n|\\n|\\r\\n)){1,300}[A-Za-z0-9+/]{1,80}={0,2}|[A-Za-z0-9+/_-]{24,60000}={0,2}")
+_SAMPLE, _STRIDE = 20, 64  # characters
 _HIDDEN = (
     *("password", "passwd", "secret", "token", "api_key", "apikey", "api-key", "access_key", "private", "credential", "://"),
     *("AccountKey", "BEGIN ", "Bearer ", "Basic ", "eyJ", "Cookie", "_key=", "_KEY="),
@@ -76,8 +77,8 @@ def _body_start(text: str, at: int) -> int:
         line = text[begin:end]
         if _BODY.match(line) or (begin == least and len(line) < 80 and _SHORT.match(line)):
             start = begin
-        elif end >= at - 90 and _SHORT.match(line):
-            continue
+        elif end >= at - 170 and len(line) < 120:
+            continue  # its last line, and what the line of its end begins with
         else:
             break
     return start
@@ -91,10 +92,10 @@ def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     yield at, end
 
 
-def hidden(anchors: Iterable[str]) -> set[str]:
+def hidden() -> set[str]:
     """Return what base64 has of words that tell a secret, wherever in it they begin; in lower case."""
     found = set()
-    for word in (*_HIDDEN, *anchors):
+    for word in _HIDDEN:
         for written in {word, word.upper(), word.capitalize()} if word.islower() else {word}:
             for before in range(3):
                 encoded = base64.b64encode(b"\0" * before + written.encode()).decode().rstrip("=")
@@ -104,6 +105,17 @@ def hidden(anchors: Iterable[str]) -> set[str]:
                 if len(sign) > 4 or (len(sign) == 4 and not sign.isalpha()):
                     found.add(sign)
     return found
+
+
+def has_long_run(text: bytes) -> bool:
+    """Say whether there may be a long run of base64: at every so many letters, are the next ones no words?
+
+    Every run of 83 letters is seen, unless just there it has a sign that is neither letter nor digit.
+    """
+    for at in range(0, len(text) - _SAMPLE, _STRIDE):
+        if text[at : at + _SAMPLE].isalnum() and not text[at : at + _SAMPLE].isalpha():
+            return True
+    return False
 
 
 def runs(text: str) -> Iterator[tuple[int, int, str]]:

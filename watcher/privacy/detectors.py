@@ -13,15 +13,16 @@ from functools import cache
 from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
-from watcher.privacy import assignments, blocks, places
+from watcher.privacy import assignments, blocks, places, views
 from watcher.privacy.syntax import JOIN, QUOTE, Span, begins_word
 from watcher.privacy.tokens import TOKENS, Token
-from watcher.privacy.views import views
 
 if TYPE_CHECKING:
     from ahocorasick_rs import BytesAhoCorasick
 
 Find = Callable[[str, int, int], Span | None]  # of a text, and where in it an anchor stands
+
+Way = Callable[[str], list[Span]]  # another reading of a text, and what is found in that
 
 
 class Table(NamedTuple):
@@ -29,7 +30,7 @@ class Table(NamedTuple):
 
     automaton: BytesAhoCorasick
     finds: tuple[tuple[Find, ...], ...]
-    hides: frozenset[int]  # the numbers of anchors that are of base64
+    ways: dict[int, Way]  # by the number of an anchor: how a text that holds it is to be read as well
     noisy: frozenset[int]  # the numbers of anchors that are words of every text about programs
 
 
@@ -59,37 +60,38 @@ def table() -> Table:
             by_anchor.setdefault(anchor, []).append(_place(place))
     for anchor in assignments.KEYWORDS:
         by_anchor.setdefault(anchor, []).append(assignments.find)
-    hidden = blocks.hidden(token.anchor for token in TOKENS)
-    for anchor in hidden:
+    ways = {
+        **dict.fromkeys(blocks.hidden(), _hidden),
+        **dict.fromkeys(views.ENCODED, _decoded),
+        **dict.fromkeys(views.ESCAPED, _unescaped),
+    }
+    for anchor in ways:
         by_anchor.setdefault(anchor, [])
     anchors = list(by_anchor)
     automaton = BytesAhoCorasick([anchor.encode() for anchor in anchors], matchkind=MatchKind.Standard, implementation=Implementation.DFA)
     return Table(
         automaton,
         tuple(tuple(by_anchor[anchor]) for anchor in anchors),
-        frozenset(number for number, anchor in enumerate(anchors) if anchor in hidden),
+        {number: ways[anchor] for number, anchor in enumerate(anchors) if anchor in ways},
         frozenset(anchors.index(anchor) for anchor in _NOISY),
     )
 
 
 def find(text: str) -> list[Span]:
     """Return where secrets stand in a text, in order and apart."""
-    spans, hides = _written(text)
-    if hides:
-        spans += _hidden(text)
-    for view in views(text):
-        found, hides = _written(view.text)
-        spans += [Span(view.origin(one.start, is_end=False), view.origin(one.end, is_end=True), one.kind) for one in found]
+    spans, ways = _written(text)
+    for way in ways:
+        spans += way(text)
     return _apart(spans) if spans else spans
 
 
-def _written(text: str) -> tuple[list[Span], bool]:
-    """Return the secrets that stand in a text as it is written, and whether there may be some in base64."""
+def _written(text: str) -> tuple[list[Span], set[Way]]:
+    """Return the secrets that stand in a text as it is written, and in which other ways it is to be read."""
     # As ASCII, a letter is a byte: what is found in the one is where it is in the other, and nothing is counted.
     lowered = text.encode("ascii", "replace").lower()
-    automaton, finds, hides, noisy = table()
+    automaton, finds, read, noisy = table()
     spans: list[Span] = []
-    looks_inside = False
+    ways: set[Way] = set()
     for number, start, end in automaton.find_matches_as_indexes(lowered, overlapping=True):
         if number in noisy and lowered[end : end + 2] in _IDLE and lowered[start - 1 : start] not in _LINKED:
             if lowered[end : end + 4] not in _SAID:
@@ -97,13 +99,28 @@ def _written(text: str) -> tuple[list[Span], bool]:
         for one in finds[number]:
             if span := one(text, start, end):
                 spans.append(span)
-        if number in hides:
-            looks_inside = True
-    return spans, looks_inside
+        if number in read:
+            ways.add(read[number])
+    if _hidden not in ways and blocks.has_long_run(lowered):
+        ways.add(_hidden)
+    return spans, ways
 
 
 def _hidden(text: str) -> list[Span]:
     return [Span(start, end, "base64") for start, end, said in blocks.runs(text) if _written(said)[0]]
+
+
+def _decoded(text: str) -> list[Span]:
+    return _in_view(views.decoded(text))
+
+
+def _unescaped(text: str) -> list[Span]:
+    return _in_view(views.unescaped(text))
+
+
+def _in_view(view: views.View) -> list[Span]:
+    found, _ = _written(view.text)
+    return [Span(view.origin(one.start, is_end=False), view.origin(one.end, is_end=True), one.kind) for one in found]
 
 
 def _apart(spans: list[Span]) -> list[Span]:
@@ -140,7 +157,9 @@ def _token(token: Token) -> Find:
             match = next((m for m in _leads(pattern, text, start) if m.start("anchor") == start), None)
         else:
             match = pattern.match(text, start)
-        return Span(match.start(), match.end(), token.kind) if match else None
+        if match is None or "EXAMPLE" in match.group():  # as the keys in AWS's own pages
+            return None
+        return Span(match.start(), match.end(), token.kind)
 
     return find
 

@@ -43,4 +43,6 @@ def begins_word(text: str, at: int) -> bool:
     before = text[at - 1]
     if not (before.isalnum() or before == "_" or before == "-"):
         return True
+    if before == "-" and (at == 1 or text[at - 2] in "\r\n" or text[at - 3 : at - 1] == "\\n"):
+        return True  # a line that a diff takes away
     return before not in "_-" and _BEFORE_A_WORD.search(text, max(0, at - 20), at) is not None

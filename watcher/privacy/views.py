@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import unquote
 
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2}){1,400}")
 _ESCAPED = re.compile(r"&(?:quot|apos|amp|lt|gt|nbsp|#\d{1,4}|#x[0-9a-fA-F]{1,4});")
-_SIGNS = (  # of which one makes the reading worth its while
-    (_ENCODED, ("%20", "%22", "%27", "%3D", "%3A", "%3d", "%3a", "%24"), lambda written: unquote(written)),
-    (_ESCAPED, ("&quot;", "&#39;", "&#x27;", "&#34;", "&gt;", "&amp;"), html.unescape),
-)
+ENCODED = ("%20", "%22", "%27", "%3d", "%3a", "%24")  # of which one makes that reading worth its while
+ESCAPED = ("&quot;", "&#39;", "&#x27;", "&#34;", "&gt;", "&amp;")
 
 
 class View(NamedTuple):
@@ -36,11 +34,14 @@ class View(NamedTuple):
         return there
 
 
-def views(text: str) -> Iterator[View]:
-    """Yield how a text reads otherwise, where it does."""
-    for escape, signs, undo in _SIGNS:
-        if any(sign in text for sign in signs):
-            yield _undone(text, escape, undo)
+def decoded(text: str) -> View:
+    """Return how a text reads that is URL-encoded, or a part of which is."""
+    return _undone(text, _ENCODED, unquote)
+
+
+def unescaped(text: str) -> View:
+    """Return how a text reads that is escaped for HTML, or a part of which is."""
+    return _undone(text, _ESCAPED, html.unescape)
 
 
 def _undone(text: str, escape: re.Pattern[str], undo: Callable[[str], str]) -> View:
