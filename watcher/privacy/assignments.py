@@ -61,16 +61,21 @@ _ABOUT = re.compile(
     r"|validator|validators|generator|hasher|hashers|reset|change|confirmation|confirm|source|env|var|key_id|fingerprint|digest)\b",
     re.I,
 )
-_NO_SECRET = re.compile(r"(?:next|page|continuation|change|lock|idempotency|client|request|sync|cancell?ation|public)_?(?:token|key)\Z", re.I)
+_NO_SECRET = re.compile(
+    r"(?:next|page|continuation|change|lock|idempotency|client|request|sync|cancell?ation|pub(?:lic)?|primary|foreign|cache|sort|partition"
+    r"|row|hash|index|natural|composite|unique|dedup|routing|object|item|lookup|group|message|event|translation|i18n)[_-]?(?:token|key)\Z",
+    re.I,
+)
 _STRONG = re.compile(r"(?:passw|passphrase|pwd|pswd|secret|securestring|api.?key|access.?key|private.?key|encryption|signing|master.?key|account.?key|pass$|pass[^a-z]|_auth|credential)", re.I)
 _PASSWORD = re.compile(r"(?:passw|passphrase|pwd|pswd|securestring|pass$|pass[^a-z])", re.I)
 _PLACEHOLDER = re.compile(
-    r"^[<\[{(]|\{\{|[{<]\w+[}>]|\$[{(A-Za-z_]|\$\$|^%[({]?[A-Za-z_]+[)}]?[sd%]?$|\*{3}|x{4,}|X{4,}|\.{3}|…|#{4,}|_{4,}|-{5,}|0{8,}$|1234567890$|\bprocess\.env|\bos\.environ|getenv|secrets?\.[A-Za-z_]|vault\.|env\.|var\."
-    r"|(?:^|[-_ .])(?:your|my|change|insert|enter|replace|todo|examples?|sample|dummy|fake|placeholder|redacted|hidden|masked|none|null|undefined|removed|omitted|foo|bar|baz|test|testing)(?:[-_ .]|me|it|this|$)|redacted|EXAMPLE|^arn:|^\\d{1,5}$|^-\\d+$",
+    r"^(?:<.*>|\[.*\]|\{.*\}|\(.*\))$|\{\{|[{<]\w+[}>]|\$[{(A-Za-z_]|\$\$|^%[({]?[A-Za-z_]+[)}]?[sd%]?$|\*{3}|x{4,}|X{4,}|\.{3}|…|#{4,}|_{4,}|-{5,}|0{8,}$|1234567890$|\bprocess\.env|\bos\.environ|getenv|secrets?\.[A-Za-z_]|vault\.|env\.|var\."
+    r"|(?:^|[-_ .])(?:your|my|change|insert|enter|replace|todo|examples?|sample|dummy|fake|placeholder|redacted|hidden|masked|none|null|undefined|removed|omitted|foo|bar|baz|test|testing)(?:[-_ .]|me|it|this|$)|redacted|example|^arn:|^-\d+$|^0x[0-9a-f]{1,8}$",
     re.I,
 )
 _PART = r"[_$]{0,2}(?:[a-z_]+\d{0,5}|[A-Z_]+\d{0,5}|(?:[A-Z]?[a-z]{2,}|[A-Z]{2,3}(?=[A-Z][a-z]|\d|\b)|\d{2,5}(?=[A-Z]))+_?\d{0,5})"
 _REFERENCE = re.compile(rf"{_PART}(?:(?:\.|->|::|\?\.){_PART})+[?!,]*\Z")
+_TYPE = re.compile(r"(?:[a-z_]\w*\.)+[A-Z]\w*(?:Key|Token|Password|Secret|Auth|Type|Types)\Z")
 _CODE = re.compile(r"[A-Za-z_$][\w$.\->:?!]{0,200}[(\[{]")
 _CALL_ALONE = re.compile(r"[\w$.]+\([^()]*\)\Z")
 _PATH = re.compile(r"(?:\.{0,2}|~|[A-Za-z]:)?(?:[/\\][\w.@-]+)+[/\\]?\Z")
@@ -178,9 +183,13 @@ def _is_secret(name: str, separator: str, between: str, value: str, is_quoted: b
     if " " in value.strip():
         return False
     is_config = not is_quoted and "=" in separator and _CONFIG_NAME.match(name.rsplit(".")[-1]) is not None and between.rstrip(" ") == between
+    if not is_quoted and not is_config and value[0] in "([{<":
+        return False
     if not is_quoted and (_CALL_ALONE if is_config else _CODE).match(value):
         return False
-    if not is_quoted and _REFERENCE.match(value):
+    if not is_quoted and (_REFERENCE.match(value) or _TYPE.match(value)):
+        return False
+    if not (is_quoted or is_config or has_digit) and value.isidentifier():
         return False
     if is_password:
         if not has_digit and _PLAIN.match(value):

@@ -18,12 +18,13 @@ _END = re.compile(_LABEL.replace("(?:BEGIN|END)", "END"))
 _LINE_END = re.compile(NEWLINE)
 # A line of a key's body: what it is indented, numbered or marked with, then base64, then what a string ends with.
 _BODY = re.compile(r"[^\n]{0,80}?(?:[A-Za-z0-9+/=]|%2[BF]|%3D){16,}[^A-Za-z0-9]{0,20}(?:\x1b\[0?m|\\{1,4}u001b\[0?m)?[^A-Za-z0-9]{0,4}\Z")
+_WHOLE = re.compile(r"[A-Za-z0-9+/]{40}")
 _SHORT = re.compile(rf"(?:{COLOUR})?[^A-Za-z0-9\n]{{0,40}}(?:\d{{1,6}}[^A-Za-z0-9\n]{{1,8}})?[A-Za-z0-9+/=]{{0,80}}[^A-Za-z0-9]{{0,20}}(?:{COLOUR})?\Z")
 _HEADER = re.compile(r"[^\n]{0,40}?(?:Proc-Type|DEK-Info|Version|Comment|Charset|Hash): ?[^\n]{0,80}\Z")
 
 BASE64_LEAST = 24
 _RUN = re.compile(r"(?:[A-Za-z0-9+/]{56,80}(?:\r?\n|\\n|\\r\\n)){1,300}[A-Za-z0-9+/]{1,80}={0,2}|[A-Za-z0-9+/_-]{24,60000}={0,2}")
-_SAMPLE, _STRIDE = 20, 64  # characters
+_SAMPLE, _STRIDE = 20, 48  # characters
 _HIDDEN = (
     *("password", "passwd", "secret", "token", "api_key", "apikey", "api-key", "access_key", "private", "credential", "://"),
     *("AccountKey", "BEGIN ", "Bearer ", "Basic ", "eyJ", "Cookie", "_key=", "_KEY="),
@@ -60,7 +61,7 @@ def _body_end(text: str, at: int) -> int:
     stop = at
     for begin, end in _lines(text, at, most):
         line = text[begin:end]
-        if _BODY.match(line) or _HEADER.match(line):
+        if _BODY.match(line) or _HEADER.match(line) or (len(line) < 160 and _WHOLE.search(line)):
             stop = end
         elif _SHORT.match(line) or begin == at:
             continue
@@ -110,10 +111,10 @@ def hidden() -> set[str]:
 def has_long_run(text: bytes) -> bool:
     """Say whether there may be a long run of base64: at every so many letters, are the next ones no words?
 
-    Every run of 83 letters is seen, unless just there it has a sign that is neither letter nor digit.
+    Every run of 67 letters is seen, unless just there it has a sign that is neither letter nor digit.
     """
     for at in range(0, len(text) - _SAMPLE, _STRIDE):
-        if text[at : at + _SAMPLE].isalnum() and not text[at : at + _SAMPLE].isalpha():
+        if text[at : at + _SAMPLE].isalnum():
             return True
     return False
 

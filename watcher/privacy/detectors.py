@@ -194,6 +194,8 @@ def _place(place: places.Place) -> Find:
 
     def find(text: str, start: int, end: int) -> Span | None:
         nonlocal pattern
+        if place.kind == "authorization" and (not begins_word(text, start) and text[start - 1] != "-" or text.endswith("::", 0, start)):
+            return None
         if pattern is None:
             pattern = re.compile(place.pattern, re.I)
         match = pattern.search(text, max(0, start - place.lead), end + 6000) if place.lead else pattern.match(text, start)
