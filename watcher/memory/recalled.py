@@ -161,7 +161,7 @@ def sessions(connection: sqlite3.Connection, project: str, limit: int, *, but: S
     What some summaries (ids) say is left out, and with it a session that has no others.
     """
     rows = connection.execute(_SESSIONS, {"project": project, "limit": limit, "but": json.dumps(but)})
-    return [Session(*row[:4], worst(row[4:6])) for row in rows]
+    return [Session._make((*row[:4], worst(row[4:6]))) for row in rows]
 
 
 def with_beside(connection: sqlite3.Connection, project: str, *, now: int, session_id: str = "") -> str:

@@ -49,7 +49,7 @@ _FETCHES = re.compile(
     r"(?i)(?:^|[|;&(`{\n]|\$\(|(?:\b(?:sudo|xargs|env|time|nohup|exec|then|do|else|timeout\s+\S+)|\s-c)(?:\s+-\S+)*\s)"
     rf"[\s'\"]*(?:\w+=\S*\s+)*(?:[\w./~\\-]*[/\\])?(?:{_PROGRAMS})(?:\.exe)?(?=[\s'\";|&)]|$)"
 )
-_CURL = re.compile(r"(?i)(?:^|[\s|;&(`'\"/\\])curl(?:\.exe)?(?=\s)")
+_CURL = re.compile(r"(?i)(?:^|[\s|;&(`'\"/\\])curl(?:\.exe)?(?=\s|$)")
 _OWN_HOST = re.compile(
     r"(?i)(?<![\w.@/-])(?:https?://)?(?:localhost|127(?:\.\d+){3}|0\.0\.0\.0|\[::1\])(?=[:/\s'\"]|$)"
 )
@@ -95,7 +95,7 @@ def of_command(command: str, folders: Collection[str]) -> Origin:
     if (
         _CURL.search(command)
         and not _OWN_HOST.search(command)
-        and not re.match(r"\s*(?:rg|e?grep|git grep)\b", command)
+        and not re.match(r"\s*(?:rg|e?grep|git grep|which|type|man)\b", command)
     ):
         return Origin.WEB
     for found in _WORD.finditer(command):

@@ -24,7 +24,7 @@ UNSEEN = (
     "\U000e0000-\U000e0fff"  # tags: a whole alphabet that nobody sees, and variants by the hundred
 )
 _HALVES = "\ud800-\udfff"  # of surrogate pairs, which are no characters
-_LEAST = re.compile("[\x00-\x08\x0b-\x1f\x7f]")  # of ASCII
+_CONTROLS = bytes((*range(9), *range(11, 32), 127))  # of ASCII
 _SUSPECT = re.compile(f"[\x00-\x08\x0b-\x1f{UNSEEN}{_HALVES}\u200c\u200d\ufe0e\ufe0f]")
 _GONE = re.compile(f"[\x00-\x08\x0b-\x1f{UNSEEN}{_HALVES}]")
 _HIDDEN = re.compile(f"[{UNSEEN}{_HALVES}]")
@@ -51,7 +51,11 @@ _TAG = re.compile(
 
 def plain(text: str) -> str:
     """Return a text without what cannot be seen, its breaks as newlines; most texts come back as they are."""
-    if not (_LEAST if text.isascii() else _SUSPECT).search(text):
+    # Most texts are ASCII, and of these this is told ten times sooner than by a search.
+    is_plain = (
+        len(text.encode().translate(None, _CONTROLS)) == len(text) if text.isascii() else not _SUSPECT.search(text)
+    )
+    if is_plain:
         return text
     text = _BREAK.sub("\n", _SEQUENCE.sub("", text))
     return _JOINERS.sub(_joined, _GONE.sub("", text))

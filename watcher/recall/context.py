@@ -112,8 +112,8 @@ def _parts(connection: sqlite3.Connection, project: str, settings: ContextSettin
             case "summary" if head:
                 heading, items = _heading(head), _summary(head, since)
             case "threads" if head:
-                own = [one for one in summaries if one.origin != Origin.WEB or one is head]
-                threads = islice(open_threads(own, head, seen), _THREADS)
+                own = (one for one in open_threads(summaries, head, seen) if one.origin != Origin.WEB)
+                threads = islice(own, _THREADS)
                 heading, items = "## Still open from before", [tuple(map(_thread, threads))]
             case "decisions":
                 heading, items = "## Decisions and gotchas, newest first", [tuple(map(_observation, decided))]
@@ -151,7 +151,7 @@ def _summary(head: Summary, since: Sequence[Summary]) -> Iterator[tuple[str, ...
 
 def _label(name: str, origin: str) -> str:
     said = name.replace("_", " ").capitalize()
-    return f"**{said}**{f' ({mark(origin)}: ask before)' if name == 'next_steps' and mark(origin) else ''}"
+    return f"**{said}**{f' ({mark(origin)}: ask first)' if name == 'next_steps' and mark(origin) else ''}"
 
 
 def _marked(origin: str) -> str:
