@@ -51,7 +51,7 @@ PLACES: tuple[Place, ...] = (
     Place("password", ("--password-stdin", "sudo -s", "--with-token"), rf"(?:echo|printf)\s+(?:-n\s+|'%s'\s+)?{QUOTE}?(?P<secret>{_WORD}{{4,300}}){QUOTE}?\s*\|[^\n|]{{0,120}}(?:--password-stdin|sudo -S|--with-token)", 460),
     Place("password", ("smbclient", "-u "), rf"-U\s+{QUOTE}?[\w.\\/-]{{1,60}}%(?P<secret>{_WORD}{{4,200}})", 0),
     Place("password", ("smbclient",), rf"smbclient\b{_OPTIONS}-U\s+{QUOTE}?[\w.\\/-]{{1,60}}%(?P<secret>{_WORD}{{4,200}})"),
-    Place("password", ("identified by", "identified with"), rf"identified\s+(?:with\s+\S{{1,40}}\s+)?by\s+(?:password\s+)?(?:\\{{0,7}}['\"]|&#x27;)(?P<secret>[^\"'`\\\n&%]{{3,200}})"),
+    Place("password", ("identified by", "identified with"), r"identified\s+(?:with\s+\S{1,40}\s+)?by\s+(?:password\s+)?(?:\\{0,7}['\"]|&#x27;)(?P<secret>[^\"'`\\\n&%]{3,200})"),
     Place("secret", ("secret set",), rf"secret\s+set\b{_OPTIONS}\s(?:--body|-b)[ =]{_ARG}"),
 )
 
