@@ -24,7 +24,7 @@ MAX_ASIDE = 1000  # flags kept in files
 MAX_LOG = 1_000_000  # bytes, before hooks.log is put aside as hooks.log.1
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # a link in the home is none of ours
 KEPT = ("transcript_path", "cwd", "reason")  # of an event, with its flag
-MAX_REASON = 40  # characters: it is a word, such as `logout`
+REASONS = ("bypass_permissions_disabled", "clear", "logout", "other", "prompt_input_exit", "replayed", "resume")
 
 # A plugin and settings.json may both set up the same hook. Claude Code then runs both, at the same time and with the
 # same bytes on stdin, so the second is recognised here. Newest rows first: there may be many.
@@ -65,7 +65,7 @@ class Event:
     def kept(self) -> str:
         """Return what a flag keeps of it, as JSON: no text of the session. The digest tells it from the next event."""
         found = {"digest": digest(self.json), **{key: getattr(self, key) for key in KEPT}}
-        if len(self.reason) > MAX_REASON or not self.reason.replace("_", "").isalnum():
+        if self.reason not in REASONS:
             del found["reason"]
         if self.closing:
             found["closing_digest"] = digest(self.closing)
@@ -102,9 +102,9 @@ def _is_left_out(event: Event) -> bool:
     It decides the same: watcher/service/admission.py, watcher/privacy/excluded.py.
     """
     entrypoint = os.environ.get("CLAUDE_CODE_ENTRYPOINT", "")
-    if entrypoint.startswith("sdk-") and entrypoint != "sdk-cli":  # `claude -p` says the latter
-        if not os.path.exists(os.path.join(home(), "data", "sdk-sessions")):
-            return True
+    is_sdk = entrypoint.startswith("sdk-") and entrypoint != "sdk-cli"  # `claude -p` says the latter
+    if is_sdk and not os.path.exists(os.path.join(home(), "data", "sdk-sessions")):
+        return True
     try:
         with open(os.path.join(home(), "data", "excluded"), "rb", buffering=0) as file:
             globs = file.read().decode("utf-8", "replace").split("\n")

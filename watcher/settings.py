@@ -99,8 +99,8 @@ class CaptureSettings:
 class PrivacySettings:
     """The `[privacy]` section: what is left out of the memory. It holds from then on: see `claude-mem forget`."""
 
-    # Files, as in a .gitignore; capitals make no difference, and one that begins with / or ~/ is a whole path. Of a tool
-    # use that names one, its tool's name is kept alone.
+    # Files, as in a .gitignore, at any depth; one that begins with / or ~/ is a whole path, and capitals make no
+    # difference. Of a tool use that names one, its tool's name is kept alone.
     ignore: tuple[str, ...] = (
         ".env",
         ".env.*",
@@ -131,8 +131,8 @@ class PrivacySettings:
         ".pypirc",
         ".ssh/**",
     )
-    # Folders, as whole paths: "~/clients/**", "**/secret-*". `*` stands for any letters, and what is below is meant too.
-    # Of a session that is begun in one nothing is kept at all.
+    # Folders, as whole paths: "~/clients/**", "**/secret-*". `*` stands for any letters, and what is below is meant
+    # too. Of a session that is begun in one nothing is kept at all.
     exclude: tuple[str, ...] = ()
     sdk_sessions: bool = False  # whether sessions that another program has begun, through the Agent SDK, are taken in
 

@@ -28,8 +28,13 @@ class Planted:
     def remains_in(self, text: str) -> bool:
         """Say whether a part of a secret can be read in a text, however that is wrapped."""
         text = re.sub(r"\[redacted: [\w.-]+\]", "[]", text)
-        parts = {secret[at : at + SHORTEST] for secret in self.secrets for at in _starts(secret)}
+        parts = {secret[at : at + SHORTEST] for secret in map(_own_part, self.secrets) for at in _starts(secret)}
         return any(part in reading for reading in _readings(text) for part in parts)
+
+
+def _own_part(secret: str) -> str:
+    """Return what of a secret is no other text's: of a URL, what follows its host."""
+    return secret.partition("://")[2].partition("/")[2] if "://" in secret else secret
 
 
 def _starts(secret: str) -> range:

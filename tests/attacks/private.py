@@ -1,4 +1,4 @@
-"""What the user says is private, in every spelling and at every place, looked for in all bytes that are kept or sent."""
+"""What the user says is private, in every spelling and place, looked for in all bytes that are kept or sent."""
 
 from __future__ import annotations
 
@@ -94,7 +94,15 @@ class Home:
 
     def rows(self) -> int:
         """Return how many rows there are of sessions."""
-        tables = "sdk_sessions user_prompts tool_uses checkpoints broken_lines flags contexts project_folders".split()
+        tables = [
+            "sdk_sessions",
+            "user_prompts",
+            "tool_uses",
+            "checkpoints",
+            "broken_lines",
+            "flags",
+            "project_folders",
+        ]
         return sum(self.recorder.rows(f"SELECT count(*) FROM {table}")[0][0] for table in tables)
 
 

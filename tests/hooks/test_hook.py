@@ -266,3 +266,10 @@ def test_no_compiled_sqlite_module(watched: World) -> None:
     watched.edit("hook.py", "import _sqlite3 as sqlite", "import _no_such_sqlite3 as sqlite")
     watched.run("stop.py")
     assert len(watched.execute("SELECT * FROM flags")) == 1
+
+
+def test_what_an_error_quotes_is_not_logged(watched: World) -> None:
+    watched.edit("stop.py", 'hook.raise_flag(event, "finalize")', "int(event.closing)")
+    assert watched.run("stop.py", payload("stop.py", last_assistant_message="my secret")) == QUIET
+    assert "Stop ValueError in stop.py, line " in watched.log
+    assert "secret" not in watched.log

@@ -22,9 +22,9 @@ from watcher.service.watch import Watch
 from watcher.settings import PrivacySettings, Settings
 
 TABLES = (
-    "sdk_sessions user_prompts tool_uses observations session_summaries checkpoints broken_lines flags contexts "
-    "project_folders project_identities deliveries recalls agent_requests"
-).split()
+    *("sdk_sessions", "user_prompts", "tool_uses", "observations", "session_summaries", "checkpoints"),
+    *("broken_lines", "flags", "contexts", "project_folders", "project_identities", "deliveries", "recalls"),
+)
 
 
 def left(recorder: Recorder) -> dict[str, int]:
@@ -86,11 +86,19 @@ def test_the_folder_that_a_session_began_in_decides(recorder: Recorder) -> None:
     assert recorder.rows("SELECT count(*) FROM user_prompts") == [(2,)]
 
 
-@pytest.mark.parametrize("gap", [0, 2_000_000])
+@pytest.mark.parametrize("gap", [0, 1, 40])
 def test_a_line_far_behind_may_be_the_first_that_says_where(recorder: Recorder, gap: int) -> None:
     with_privacy(recorder, PrivacySettings(exclude=("/home/dev/*",)))
-    silent = lines.line(0, type="unknown", text="x" * gap).replace(b'"/home/dev/api"', b'""')
-    play(recorder, silent, lines.turn(0, 1))
+    silent = lines.line(0, type="unknown", text="x" * 50_000).replace(b'"/home/dev/api"', b'""')
+    play(recorder, silent * gap, lines.turn(0, 1))
+    assert left(recorder) == {}
+
+
+def test_what_a_hook_wrote_goes_even_if_no_flag_ever_comes(recorder: Recorder) -> None:
+    with_privacy(recorder, PrivacySettings(exclude=("/home/dev/*",)))
+    started(recorder)
+    recorder.write(lines.turn(0, 1))
+    recorder.life.take_in(recorder.transcript)
     assert left(recorder) == {}
 
 

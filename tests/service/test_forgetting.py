@@ -34,11 +34,11 @@ from tests.transcript import lines
 from tests.transcript.lines import SESSION
 from watcher import system
 from watcher.errors import ClaudeMemError
-from watcher.memory import outcomes, projects, tombstones
-from watcher.memory.database import Database
+from watcher.memory import beside, outcomes, projects, requests
+from watcher.memory.database import Database, as_json, driver
 from watcher.memory.models import FlagKind
 from watcher.memory.outcomes import ObservationFields
-from watcher.memory.selection import Wanted
+from watcher.memory.selection import Wanted, select
 from watcher.service import forgetting
 from watcher.service.digest import Digest
 from watcher.service.housekeeping import Housekeeping
@@ -116,7 +116,7 @@ def test_without_tombstones_it_would_come_back(world: World) -> None:
         if way in ("left alone", "flag raised late", "transcript replaced"):
             continue
         world.forget(text=SECRET)
-        tombstones.path_beside(world.settings.database).unlink()
+        beside.path_of(world.settings.database).unlink()
         with world.database.write() as connection:
             connection.exec_driver_sql("DELETE FROM forgotten")
         take(world)
@@ -163,12 +163,12 @@ def test_an_agent_that_says_the_same_again_is_not_heard(world: World) -> None:
 def test_tombstones_hold_no_text_and_stand_beside_the_database_for_your_eyes_only(world: World) -> None:
     world.forget(project=PROJECT)
     kept = world.rows("SELECT * FROM forgotten")
-    beside = tombstones.path_beside(world.settings.database)
+    file = beside.path_of(world.settings.database)
     for text in ("marmalade", "gooseberry", SECRET, PROJECT, "Do number"):
         assert text not in str(kept)
-        assert text not in beside.read_text()
+        assert text not in file.read_text()
     assert len(kept) > 5
-    assert system.is_private(beside)
+    assert system.is_private(file)
     assert {table: rows for table, rows in world.dump().items() if rows} == {}
     for table in ("project_folders", "project_identities", "project_names", "flags", "deliveries"):
         assert world.rows(f"SELECT count(*) FROM {table}") == [(0,)]
@@ -176,9 +176,10 @@ def test_tombstones_hold_no_text_and_stand_beside_the_database_for_your_eyes_onl
 
 def test_what_a_session_does_afterwards_is_new(world: World) -> None:
     world.forget(session=SESSION)
-    world.recorder.write(told(NOW - lines.BEGIN + 1000, 4, "elderberry"))
     world.recorder.now = NOW + 5000
-    world.recorder.life.take_in(world.recorder.transcript)
+    for line in told(NOW - lines.BEGIN + 1000, 4, "elderberry").splitlines(keepends=True):
+        world.recorder.write(line)
+        world.recorder.life.take_in(world.recorder.transcript)
     assert world.prompts() == ["elderberry"]
     assert world.rows("SELECT prompt_number, closing_text FROM user_prompts") == [(1, "Did number 4 with elderberry.")]
     assert world.rows("SELECT tool_use_id, prompt_number FROM tool_uses") == [("tool-4", 1)]
@@ -277,15 +278,22 @@ def test_while_somebody_reads_the_watcher_is_left_to_overwrite_it(
     assert world.rows("SELECT count(*) FROM forgotten WHERE kind = 'command' AND is_open") == [(0,)]
 
 
-def test_a_project_that_moved_is_still_forgotten(world: World) -> None:
-    world.forget(project=PROJECT)
+def test_a_project_is_forgotten_whichever_of_its_folders_a_session_was_in(world: World) -> None:
     with world.database.write() as connection:
-        projects.rename(connection, PROJECT, "/home/dev/moved")
-    written = world.recorder.transcript.read_bytes().replace(b"/home/dev/api", b"/home/dev/moved")
+        place = projects.Place("/home/dev/clone", "/home/dev/clone", "example.org/api")
+        projects.settle(connection, projects.Place(PROJECT, PROJECT, "example.org/api"), [PROJECT], now=NOW)
+        projects.settle(connection, place, [PROJECT], now=NOW)
+    world.forget(project=PROJECT)
     path = world.recorder.transcript.with_name(f"{FORK}.jsonl")
-    path.write_bytes(written.replace(b"tool-", b"other-").replace(b"prompt-", b"other-"))
+    path.write_bytes(told(0, 4, SECRET).replace(b"/home/dev/api", b"/home/dev/clone"))
+    world.take_in(path)
+    # Its later lines are from a folder that nobody knows, and another watcher reads them.
+    with path.open("ab") as file:
+        file.write(told(5000, 5, SECRET).replace(b"/home/dev/api", b"/tmp/elsewhere"))
+    world.recorder = Recorder(world.settings, world.database)
     world.take_in(path)
     assert world.prompts() == []
+    assert world.leaks(SECRET) == []
 
 
 def test_a_span_of_a_project_keeps_out_sessions_that_were_never_taken_in(world: World) -> None:
@@ -388,3 +396,63 @@ def test_a_running_watcher_takes_none_of_it_in_and_needs_not_end(tmp_path: Path)
         ]
         assert holds(watcher.memory, SECRET) == holds(watcher.memory, EDITED) == []
         assert watcher.is_alive()
+
+
+def test_prompts_typed_while_a_turn_ran_go_with_it(recorder: Recorder) -> None:
+    turn = (lines.prompt(10_000, SECRET), lines.tool_use(10_010, "a"), lines.queued(10_020, "and chrysanthemum"))
+    world = World(recorder, TURNS[0], *turn, lines.words(10_030, SECRET), lines.turn_end(10_040), TURNS[2])
+    assert world.prompts() == ["marmalade", SECRET, "chrysanthemum", "gooseberry"]
+    world.forget("P3")
+    assert world.prompts() == ["marmalade", "gooseberry"]
+    assert world.rows("SELECT prompt_number FROM session_summaries ORDER BY 1") == [(1,), (2,)]
+    assert world.leaks(SECRET) == world.leaks("chrysanthemum") == []
+
+
+def test_a_line_that_is_no_entry_says_nothing_any_more(world: World) -> None:
+    world.recorder.write(b'{"type": "user", "broken": "' + SECRET.encode() + b"\n")
+    world.take_in()
+    assert world.rows("SELECT count(*) FROM broken_lines WHERE instr(head, 'Quetzal')") == [(1,)]
+    world.forget("P1")
+    assert world.rows("SELECT count(*) FROM broken_lines") == [(0,)]
+    world.take_in(anew=True)
+    assert world.rows("SELECT head FROM broken_lines") == [(b"",)]
+
+
+def test_a_title_alone_goes_where_it_alone_says_it(world: World) -> None:
+    world.recorder.write(json.dumps({"type": "ai-title", "aiTitle": "Kumquats", "sessionId": SESSION}).encode() + b"\n")
+    world.take_in()
+    world.forget(text="kumquat")
+    assert world.leaks("kumquat") == []
+    assert len(world.prompts()) == 3
+    world.take_in(anew=True)
+    assert world.rows("SELECT title FROM sdk_sessions") == [("",)]
+
+
+def test_what_was_asked_of_the_model_is_still_counted_but_not_for_the_project(world: World) -> None:
+    with world.database.write() as connection:
+        numbers = {"turns": 1, "tool_uses": 1}
+        requests.begin(connection, session_id=SESSION, project=PROJECT, agent="a", model="m", now=NOW, **numbers)
+    world.forget(project=PROJECT)
+    assert world.rows("SELECT session_id, project, turns FROM agent_requests") == [(SESSION, "", 1)]
+
+
+def test_a_text_is_found_whatever_its_case_and_as_json_spells_it(world: World) -> None:
+    with world.database.write() as connection:
+        fact = as_json(['Say "Ärger"\nand go'])
+        connection.exec_driver_sql("UPDATE observations SET facts = ? WHERE id = 1", (fact,))
+        beneath = driver(connection)
+        for text in ('"ÄRGER"', "ärger", 'say "Ärger"\nand'):
+            assert [turn.since for turn in select(beneath, Wanted(text=text)).turns] == [lines.BEGIN]
+        assert select(beneath, Wanted(text="%")).turns == []
+
+
+def test_what_earlier_changes_left_in_the_file_is_overwritten_too(world: World) -> None:
+    """A text that was cut short, or rendered anew, long before still stands in pages that are free by then."""
+    told_before = "kumquat " * 5000
+    with world.database.write() as connection:
+        connection.exec_driver_sql("INSERT INTO contexts VALUES ('/other', ?, 1)", (told_before,))
+    with world.database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM contexts WHERE project = '/other'")
+    assert holds(world.settings.home, "kumquat") != []
+    world.forget("P2")
+    assert world.leaks("kumquat") == []

@@ -111,13 +111,14 @@ def test_each_line_on_its_own_and_by_a_watcher_of_its_own(memory: Recorder) -> N
 
 
 def test_what_is_private_in_a_prompt_is_gone_before_it_is_cut(memory: Recorder) -> None:
-    long = "a" * 5000 + f"<private>{SECRET * 2000}</private>" + "z" * 5000
-    memory.write(lines.prompt(0, long))
+    for number, after in enumerate(("", "z" * 5000)):
+        long = "a" * 5000 + f"<private>{SECRET * 2000}</private>" + after
+        memory.write(lines.prompt(number, long))
     memory.ingest.take_in(memory.transcript)
-    ((_, text, is_private, _),) = prompts(memory)
+    (_, first, is_private, _), (_, second, _, _) = prompts(memory)
     assert not is_private
-    assert str(text).startswith("aaa")
-    assert str(text).endswith("zzz")
+    assert first == "a" * 5000 + "[private]"
+    assert second == "a" * 4800 + "\n[… 2009 characters left out …]\n" + "z" * 3200
     assert SECRET.encode() not in everything(memory)
 
 
@@ -212,8 +213,9 @@ def test_the_title_of_a_session_with_a_private_passage_is_not_kept(memory: Recor
 
 
 def test_of_a_line_that_is_broken_nothing_that_was_said_is_kept(memory: Recorder) -> None:
-    torn = [lines.prompt(0, PRIVATE), lines.words(0, SECRET), lines.line(0, type="ai-title", aiTitle=SECRET + "!")]
-    memory.write(*(line[:-3] + b"\n" for line in torn), f"{SECRET}\n".encode(), f'{{"a":"{SECRET}!\n'.encode())
+    torn = [lines.prompt(0, PRIVATE), lines.words(0, SECRET), lines.line(0, type="ai-title", aiTitle=SECRET)]
+    titled = f'{{"type":"ai-title","aiTitle":"{SECRET}",\n'
+    memory.write(*(line[:-3] + b"\n" for line in torn), f"{SECRET}\n".encode(), titled.encode())
     memory.ingest.take_in(memory.transcript)
     assert memory.rows("SELECT count(*) FROM broken_lines") == [(5,)]
     assert SECRET.encode() not in everything(memory)
@@ -237,7 +239,8 @@ def test_lines_that_repeat_a_prompt_are_not_taken_in(memory: Recorder) -> None:
 
 
 def test_a_command_with_private_arguments_is_kept_without_them(memory: Recorder) -> None:
-    text = f"<command-message>review</command-message>\n<command-name>/review</command-name>\n<command-args>{PRIVATE}</command-args>"
+    name = "<command-message>review</command-message>\n<command-name>/review</command-name>"
+    text = f"{name}\n<command-args>{PRIVATE}</command-args>"
     memory.write(lines.prompt(0, text))
     memory.ingest.take_in(memory.transcript)
     assert [row[1:3] for row in prompts(memory)] == [("/review [private]", 0)]

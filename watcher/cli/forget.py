@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,8 +55,8 @@ def forget(
     goes with its turn, an observation (#12) with the tool uses that it rests on and the summary, which is made anew of
     what is left. Options together mean what all of them mean. What a session or a project does afterwards is new.
 
-    There is no way back: "claude-mem export" before, with the same options, keeps a copy. Transcripts are Claude
-    Code's, and not touched; they and other copies are named.
+    There is no way back: "claude-mem export --output FILE" before keeps a copy. Transcripts are Claude Code's, and not
+    touched; they and other copies are named.
 
     Examples:
         claude-mem forget '#12' P4
@@ -68,13 +71,15 @@ def forget(
     preview = _preview(settings, wanted)
     # Of a session, a project or a span there may be more to keep out than was ever taken in.
     if dry_run or (preview.is_empty and wanted.text):
+        if not dry_run:
+            _finish(settings)
         _show(settings, wanted, preview, dry_run=dry_run, as_json=as_json)
         return
     if not yes:
         if as_json or not sys.stdin.isatty():
             raise UsageError("forget asks before, and nobody is there to answer", hint="add --yes, or --dry-run")
         _show_preview(preview, wanted)
-        say("There is no way back. A copy of it: claude-mem export, with the same options.")
+        say("There is no way back. What keeps a copy: claude-mem export --output FILE")
         if not typer.confirm("Forget it?", default=False):
             say("nothing was forgotten")
             raise typer.Exit(1)
@@ -125,15 +130,10 @@ def _forget(settings: Settings, wanted: Wanted, preview: Preview, *, as_json: bo
     from watcher.memory.database import Database
     from watcher.service import forgetting
 
-    begun = time.monotonic()
-
-    def tell(what: str) -> None:
-        if sys.stderr.isatty() and time.monotonic() - begun >= _SLOW:
-            typer.echo(f"{what} …", err=True)
-
     database = Database.existing(settings.database)
     try:
-        done = forgetting.forget(settings, database, wanted, progress=tell)
+        with _told_when_slow() as progress:
+            done = forgetting.forget(settings, database, wanted, progress=progress)
     finally:
         database.close()
     found = _copies(settings, wanted, preview)
@@ -142,9 +142,48 @@ def _forget(settings: Settings, wanted: Wanted, preview: Preview, *, as_json: bo
         return
     say(f"forgotten: {_counted(preview)}", colour="green")
     if not done.is_overwritten:
-        said = "what it leaves in the file could not be overwritten now, as others are at work there; a watcher does it"
-        say(f"{said} once it can (claude-mem status), or claude-mem forget once more", colour="yellow")
+        said = "What is free in the file now could not be overwritten: others read there, or the disk is full."
+        say(f"{said} A watcher does it once it can, and so does the next forget.", colour="yellow")
     _show_copies(found)
+
+
+@contextmanager
+def _told_when_slow() -> Iterator[Callable[[str], None]]:
+    """Give what is told what is done next, and says so in a terminal where it takes long."""
+    said: list[str] = []
+    is_slow = threading.Event()
+
+    def tell() -> None:
+        if sys.stderr.isatty():
+            typer.echo(f"{said[-1] if said else 'beginning'} …", err=True)
+
+    def fall_behind() -> None:
+        is_slow.set()
+        tell()
+
+    def go_on(what: str) -> None:
+        said.append(what)
+        if is_slow.is_set():
+            tell()
+
+    timer = threading.Timer(_SLOW, fall_behind)
+    timer.start()
+    try:
+        yield go_on
+    finally:
+        timer.cancel()
+
+
+def _finish(settings: Settings) -> None:
+    """Overwrite what was forgotten before and could not be then."""
+    from watcher.memory.database import Database
+    from watcher.service import forgetting
+
+    database = Database.existing(settings.database)
+    try:
+        forgetting.finish(database)
+    finally:
+        database.close()
 
 
 def _show(settings: Settings, wanted: Wanted, preview: Preview, *, dry_run: bool, as_json: bool) -> None:

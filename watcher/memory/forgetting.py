@@ -107,7 +107,7 @@ def delete(connection: Connection, wanted: Wanted, selected: Selection) -> set[s
     over = {one for (one,) in beneath.execute(_EMPTY, {"these": json.dumps(list(selected.sessions))})}
     _run(beneath, _OF_WHOLE, over | selected.whole)
     for session_id in selected.sessions.keys() - over - selected.whole:
-        numbering.renumber(connection, session_id)
+        numbering.close_gaps(connection, session_id)
         beneath.execute(_COUNTS, (session_id,))
     # It shows itself again where it is still so, and may quote what was asked.
     beneath.execute("DELETE FROM conditions WHERE name = 'agent'")

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from watcher.memory import tombstones
+from watcher.memory import sifting
 from watcher.memory.database import among, greatest, insert, iso
 from watcher.memory.identifiers import all_parts
 from watcher.memory.models import (
@@ -278,7 +278,7 @@ def take_in(
     last = connection.execute(_LAST_PROMPT, this).one()
     if last.has_forgotten:
         places = (source.project, source.cwd, known.project if known else "")
-        records = tombstones.sift(connection, source, places, records, now=now)
+        records = sifting.sift(connection, source, places, records, now=now)
         if not records:
             return Taken()
     # A title carries no time, and makes no session.

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from watcher.memory import tombstones
 from watcher.memory.database import insert, iso
 from watcher.memory.models import (
     AgentRequest,
@@ -111,7 +110,6 @@ def settle(connection: Connection, place: Place, there: Collection[str], *, now:
 
 def rename(connection: Connection, old: str, new: str) -> None:
     """Give all that a project has to another, which need not be there yet."""
-    tombstones.rename(connection, old, new)
     for table in _CARRYING:
         connection.execute(update(table).where(table.project == old).values(project=new))
     for kept in (Context, ProjectName):

@@ -117,7 +117,7 @@ def complete(
 ) -> SessionStatus | None:
     """End a session that is active; None where it was over.
 
-    It is completed where a summary of it is kept, or a prompt of it was private; else, or where it is an orphan, failed.
+    It is completed where a summary of it is kept, or a prompt of it was private; else, or as an orphan, failed.
     """
     was_private = connection.scalar(
         select(UserPrompt.id).where(UserPrompt.session_id == session_id, UserPrompt.is_private).limit(1)

@@ -23,11 +23,12 @@ _SEPARATOR = (
     rf"{_ANNOTATION}|=>|:=|\|\|=?|\?\?|={{1,3}}|![=]{{1,2}}|:|%3[dD]|%3[aA]|\\{{1,4}}u003[dD]|&gt;(?!&lt;)|>"
     rf"|,?{GAP}{{0,4}}(?:{NEWLINE}(?:{COLOUR})?{LINE}?{GAP}{{0,20}})?{QUOTE}?value{QUOTE}?{GAP}{{0,3}}(?:[:=]|%3[aAdD])"
 )
-_CALL = rf"(?:[brfuBRFU@$]{{1,2}}(?={QUOTE}))|(?:[A-Za-z_][\w.:]{{0,40}}\()"
+_MAKES = r"(?:[\w.:]{0,30}(?:[Ss]tr(?:ing)?|Some|from|new|of|bytes|Secret\w{0,10}|Password|Key|Token|b64decode|literal))"
+_CALL = rf"(?:[brfuBRFU@$]{{1,2}}(?={QUOTE}))|(?:{_MAKES}\((?={GAP}{{0,2}}{QUOTE}))"
 _ASSIGNED = re.compile(
     rf"(?P<rest>[A-Za-z0-9_.\-]{{0,40}})"
     rf"(?P<closed>{QUOTE}?\]?\)?){GAP}{{0,12}}"
-    rf"(?P<separator>{_SEPARATOR}|,(?={GAP}{{0,3}}{QUOTE})|(?:is|was)(?=\s)|{GAP}|)"
+    rf"(?P<separator>{_SEPARATOR}|(?:,|%2C)(?={GAP}{{0,3}}{QUOTE})|(?:is|was)(?=\s)|{GAP}|)"
     rf"(?:{GAP}{{0,12}}(?:[|>]|%7C|%3E|&gt;)-?{NEWLINE}(?:{COLOUR})?{LINE}?)?"
     rf"{GAP}{{0,12}}(?:{_CALL}){{0,2}}",
     re.I,
@@ -60,18 +61,27 @@ _ABOUT = re.compile(
     r"|validator|validators|generator|hasher|hashers|reset|change|confirmation|confirm|source|env|var|key_id|fingerprint|digest)\b",
     re.I,
 )
+_NO_SECRET = re.compile(
+    r"(?:next|page|continuation|change|lock|idempotency|client|request|sync|cancell?ation|pub(?:lic)?|primary|foreign|cache|sort|partition"
+    r"|row|hash|index|natural|composite|unique|dedup|routing|object|item|lookup|group|message|event|translation|i18n)[_-]?(?:token|key)\Z",
+    re.I,
+)
 _STRONG = re.compile(r"(?:passw|passphrase|pwd|pswd|secret|securestring|api.?key|access.?key|private.?key|encryption|signing|master.?key|account.?key|pass$|pass[^a-z]|_auth|credential)", re.I)
 _PASSWORD = re.compile(r"(?:passw|passphrase|pwd|pswd|securestring|pass$|pass[^a-z])", re.I)
 _PLACEHOLDER = re.compile(
-    r"^[<\[{(]|\{\{|[{<]\w+[}>]|\$[{(A-Za-z_]|\$\$|%[({sdA-Z_]+[)}]?[sd%]?$|\*{3}|x{4,}|X{4,}|\.{3}|…|#{4,}|_{4,}|-{5,}|0{8,}$|1234567890$|\bprocess\.env|\bos\.environ|getenv|secrets?\.[A-Za-z_]|vault\.|env\.|var\."
-    r"|(?:^|[-_ .])(?:your|my|change|insert|enter|replace|todo|example|sample|dummy|fake|placeholder|redacted|hidden|masked|none|null|undefined|removed|omitted|foo|bar|baz|test|testing)(?:[-_ .]|me|it|this|$)|redacted",
+    r"^(?:<.*>|\[.*\]|\{.*\}|\(.*\))$|\{\{|[{<]\w+[}>]|\$[{(A-Za-z_]|\$\$|^%[({]?[A-Za-z_]+[)}]?[sd%]?$|\*{3}|x{4,}|X{4,}|\.{3}|…|#{4,}|_{4,}|-{5,}|0{8,}$|1234567890$|\bprocess\.env|\bos\.environ|getenv|secrets?\.[A-Za-z_]|vault\.|env\.|var\."
+    r"|(?:^|[-_ .])(?:your|my|change|insert|enter|replace|todo|examples?|sample|dummy|fake|placeholder|redacted|hidden|masked|none|null|undefined|removed|omitted|foo|bar|baz|test|testing)(?:[-_ .]|me|it|this|$)|redacted|example|^arn:|^-\d+$|^0x[0-9a-f]{1,8}$",
     re.I,
 )
-_REFERENCE = re.compile(r"[A-Za-z_$]+\d{0,2}(?:(?:\.|->|::|\?\.)[A-Za-z_$]+\d{0,2})+[?!,]*\Z")
+_PART = r"[_$]{0,2}(?:[a-z_]+\d{0,5}|[A-Z_]+\d{0,5}|(?:[A-Z]?[a-z]{2,}|[A-Z]{2,3}(?=[A-Z][a-z]|\d|\b)|\d{2,5}(?=[A-Z]))+_?\d{0,5})"
+_REFERENCE = re.compile(rf"{_PART}(?:(?:\.|->|::|\?\.){_PART})+[?!,]*\Z")
+_TYPE = re.compile(r"(?:[a-z_]\w*\.)+[A-Z]\w*(?:Key|Token|Password|Secret|Auth|Type|Types)\Z")
 _CODE = re.compile(r"[A-Za-z_$][\w$.\->:?!]{0,200}[(\[{]")
+_CALL_ALONE = re.compile(r"[\w$.]+\([^()]*\)\Z")
+_PATH = re.compile(r"(?:\.{0,2}|~|[A-Za-z]:)?(?:[/\\][\w.@-]+)+[/\\]?\Z")
 _PLAIN = re.compile(r"[a-z]+(?:[_-][a-z]+)*\Z|[A-Z]+(?:[_-][A-Z]+)*\Z|[A-Z]?[a-z]+(?:[A-Z][a-z]+)*\Z")
 _CONFIG_NAME = re.compile(r"[A-Z][A-Z0-9_]{2,}\Z")
-_DATA = re.compile(r"[A-Za-z0-9+/=_\-]{20,}\Z")
+_DATA = re.compile(r"[A-Za-z0-9+/=_%.\-]{20,}\Z")
 _TRAILING = ".,:;!?)]}"
 
 
@@ -87,6 +97,8 @@ def find(text: str, start: int, end: int) -> Span | None:
     first = start
     while first and start - first < _LONGEST_NAME and text[first - 1] in _NAME_LETTERS:
         first -= 1
+    if text.endswith("::", 0, first):
+        return None  # a type
     if glance is None:
         if not _may_follow_a_gap(text, first, text[first:end], is_quoted=True):
             return None
@@ -107,7 +119,14 @@ def find(text: str, start: int, end: int) -> Span | None:
     name = text[first:end]
     if not separator.strip() and not _may_follow_a_gap(text, first, name, is_quoted=bool(quote)):
         return None
+    if separator in (",", "%2C") and not (match["closed"] and _is_first(text, first)):
+        return None
     return _judged(name, match["rest"], separator, match.group(), value, bool(quote))
+
+
+def _is_first(text: str, first: int) -> bool:
+    """Say whether a name is the first argument of a call, or an option: else what follows is the next of a list."""
+    return text[first] == "-" or text[max(0, first - 10) : first].rstrip("\"'`\\").endswith("(")
 
 
 def _value(text: str, at: int, quote: str) -> re.Match[str] | None:
@@ -133,6 +152,8 @@ def _may_follow_a_gap(text: str, first: int, name: str, *, is_quoted: bool) -> b
 def _judged(name: str, rest: str, separator: str, between: str, value: re.Match[str], is_quoted: bool) -> Span | None:
     if value.end() - value.start() < 8 and not _PASSWORD.search(name + rest):
         return None
+    if _NO_SECRET.search(name):
+        return None
     if rest and (_ABOUT.match(rest) or (rest[0].islower() and not rest.startswith(("ord", "ort", "d", "s.", "key", "code", "text")))):
         return None
     group = 1 if value.re.groups else 0
@@ -157,14 +178,18 @@ def _is_secret(name: str, separator: str, between: str, value: str, is_quoted: b
         return False
     has_digit = any(c.isdigit() for c in value)
     has_letter = any(c.isalpha() for c in value)
-    if "://" in value or value.startswith(("/", "./", "~/", "\\\\")) and not is_password:
+    if "://" in value or (value[0] in "/.~" and _PATH.match(value) and not _DATA.match(value.lstrip("/."))):
         return False
     if " " in value.strip():
         return False
     is_config = not is_quoted and "=" in separator and _CONFIG_NAME.match(name.rsplit(".")[-1]) is not None and between.rstrip(" ") == between
-    if not is_quoted and _CODE.match(value):
+    if not is_quoted and not is_config and value[0] in "([{<":
         return False
-    if not is_quoted and _REFERENCE.match(value):
+    if not is_quoted and (_CALL_ALONE if is_config else _CODE).match(value):
+        return False
+    if not is_quoted and (_REFERENCE.match(value) or _TYPE.match(value)):
+        return False
+    if not (is_quoted or is_config or has_digit) and value.isidentifier():
         return False
     if is_password:
         if not has_digit and _PLAIN.match(value):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from watcher.privacy.syntax import NEWLINE, Span
+from watcher.privacy.syntax import COLOUR, NEWLINE, Span
 
 ARMOURS = ("private key", "private-lines:", "private+key", "private%20key")
 PRIVATE_KEY = "private-key"
@@ -17,12 +17,14 @@ _BEGIN = re.compile(_LABEL.replace("(?:BEGIN|END)", "BEGIN"))
 _END = re.compile(_LABEL.replace("(?:BEGIN|END)", "END"))
 _LINE_END = re.compile(NEWLINE)
 # A line of a key's body: what it is indented, numbered or marked with, then base64, then what a string ends with.
-_BODY = re.compile(r"[^\n]{0,80}?(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/=]|%2[BF]|%3D){16,}[^A-Za-z0-9]{0,20}\Z")
-_SHORT = re.compile(r"[^A-Za-z0-9\n]{0,40}(?:\d{1,6}[^A-Za-z0-9\n]{1,8})?[A-Za-z0-9+/=]{0,80}[^A-Za-z0-9]{0,20}\Z")
+_BODY = re.compile(r"[^\n]{0,80}?(?:[A-Za-z0-9+/=]|%2[BF]|%3D){16,}[^A-Za-z0-9]{0,20}(?:\x1b\[0?m|\\{1,4}u001b\[0?m)?[^A-Za-z0-9]{0,4}\Z")
+_WHOLE = re.compile(r"[A-Za-z0-9+/]{40}")
+_SHORT = re.compile(rf"(?:{COLOUR})?[^A-Za-z0-9\n]{{0,40}}(?:\d{{1,6}}[^A-Za-z0-9\n]{{1,8}})?[A-Za-z0-9+/=]{{0,80}}[^A-Za-z0-9]{{0,20}}(?:{COLOUR})?\Z")
 _HEADER = re.compile(r"[^\n]{0,40}?(?:Proc-Type|DEK-Info|Version|Comment|Charset|Hash): ?[^\n]{0,80}\Z")
 
 BASE64_LEAST = 24
 _RUN = re.compile(r"(?:[A-Za-z0-9+/]{56,80}(?:\r?\n|\\n|\\r\\n)){1,300}[A-Za-z0-9+/]{1,80}={0,2}|[A-Za-z0-9+/_-]{24,60000}={0,2}")
+_SAMPLE, _STRIDE = 20, 48  # characters
 _HIDDEN = (
     *("password", "passwd", "secret", "token", "api_key", "apikey", "api-key", "access_key", "private", "credential", "://"),
     *("AccountKey", "BEGIN ", "Bearer ", "Basic ", "eyJ", "Cookie", "_key=", "_KEY="),
@@ -32,7 +34,8 @@ _HIDDEN = (
 def find_key(text: str, start: int, end: int) -> Span | None:
     """Return the private key whose armour holds an anchor; a key that is cut off at one end, too."""
     if text[start : start + 13].lower() == "private-lines":
-        return Span(end, _body_end(text, end), PRIVATE_KEY)
+        stop = _body_end(text, end)
+        return Span(end, stop, PRIVATE_KEY) if stop > end else None
     line = text.rfind("-----", max(0, start - 60), start)
     if line < 0:
         return None
@@ -58,7 +61,7 @@ def _body_end(text: str, at: int) -> int:
     stop = at
     for begin, end in _lines(text, at, most):
         line = text[begin:end]
-        if _BODY.match(line) or _HEADER.match(line):
+        if _BODY.match(line) or _HEADER.match(line) or (len(line) < 160 and _WHOLE.search(line)):
             stop = end
         elif _SHORT.match(line) or begin == at:
             continue
@@ -75,8 +78,8 @@ def _body_start(text: str, at: int) -> int:
         line = text[begin:end]
         if _BODY.match(line) or (begin == least and len(line) < 80 and _SHORT.match(line)):
             start = begin
-        elif end >= at - 90 and _SHORT.match(line):
-            continue
+        elif end >= at - 170 and len(line) < 120:
+            continue  # its last line, and what the line of its end begins with
         else:
             break
     return start
@@ -90,10 +93,10 @@ def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     yield at, end
 
 
-def hidden(anchors: Iterable[str]) -> set[str]:
+def hidden() -> set[str]:
     """Return what base64 has of words that tell a secret, wherever in it they begin; in lower case."""
     found = set()
-    for word in (*_HIDDEN, *anchors):
+    for word in _HIDDEN:
         for written in {word, word.upper(), word.capitalize()} if word.islower() else {word}:
             for before in range(3):
                 encoded = base64.b64encode(b"\0" * before + written.encode()).decode().rstrip("=")
@@ -103,6 +106,17 @@ def hidden(anchors: Iterable[str]) -> set[str]:
                 if len(sign) > 4 or (len(sign) == 4 and not sign.isalpha()):
                     found.add(sign)
     return found
+
+
+def has_long_run(text: bytes) -> bool:
+    """Say whether there may be a long run of base64: at every so many letters, are the next ones no words?
+
+    Every run of 67 letters is seen, unless just there it has a sign that is neither letter nor digit.
+    """
+    for at in range(0, len(text) - _SAMPLE, _STRIDE):
+        if text[at : at + _SAMPLE].isalnum():
+            return True
+    return False
 
 
 def runs(text: str) -> Iterator[tuple[int, int, str]]:

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
-from watcher.privacy import assignments, blocks, places
+from watcher.privacy import assignments, blocks, places, views
 from watcher.privacy.syntax import JOIN, QUOTE, Span, begins_word
 from watcher.privacy.tokens import TOKENS, Token
 
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 Find = Callable[[str, int, int], Span | None]  # of a text, and where in it an anchor stands
 
+Way = Callable[[str], list[Span]]  # another reading of a text, and what is found in that
+
 
 class Table(NamedTuple):
     """All anchors, and by the number of each what is tried there."""
 
     automaton: BytesAhoCorasick
     finds: tuple[tuple[Find, ...], ...]
-    hides: frozenset[int]  # the numbers of anchors that are of base64
+    ways: dict[int, Way]  # by the number of an anchor: how a text that holds it is to be read as well
     noisy: frozenset[int]  # the numbers of anchors that are words of every text about programs
 
 
@@ -58,26 +60,38 @@ def table() -> Table:
             by_anchor.setdefault(anchor, []).append(_place(place))
     for anchor in assignments.KEYWORDS:
         by_anchor.setdefault(anchor, []).append(assignments.find)
-    hidden = blocks.hidden(token.anchor for token in TOKENS)
-    for anchor in hidden:
+    ways = {
+        **dict.fromkeys(blocks.hidden(), _hidden),
+        **dict.fromkeys(views.ENCODED, _decoded),
+        **dict.fromkeys(views.ESCAPED, _unescaped),
+    }
+    for anchor in ways:
         by_anchor.setdefault(anchor, [])
     anchors = list(by_anchor)
     automaton = BytesAhoCorasick([anchor.encode() for anchor in anchors], matchkind=MatchKind.Standard, implementation=Implementation.DFA)
     return Table(
         automaton,
         tuple(tuple(by_anchor[anchor]) for anchor in anchors),
-        frozenset(number for number, anchor in enumerate(anchors) if anchor in hidden),
+        {number: ways[anchor] for number, anchor in enumerate(anchors) if anchor in ways},
         frozenset(anchors.index(anchor) for anchor in _NOISY),
     )
 
 
-def find(text: str, *, is_hidden: bool = False) -> list[Span]:
-    """Return where secrets stand in a text, in order and apart; `is_hidden`: it was taken out of base64 itself."""
+def find(text: str) -> list[Span]:
+    """Return where secrets stand in a text, in order and apart."""
+    spans, ways = _written(text)
+    for way in ways:
+        spans += way(text)
+    return _apart(spans) if spans else spans
+
+
+def _written(text: str) -> tuple[list[Span], set[Way]]:
+    """Return the secrets that stand in a text as it is written, and in which other ways it is to be read."""
     # As ASCII, a letter is a byte: what is found in the one is where it is in the other, and nothing is counted.
     lowered = text.encode("ascii", "replace").lower()
-    automaton, finds, hides, noisy = table()
+    automaton, finds, read, noisy = table()
     spans: list[Span] = []
-    looks_inside = False
+    ways: set[Way] = set()
     for number, start, end in automaton.find_matches_as_indexes(lowered, overlapping=True):
         if number in noisy and lowered[end : end + 2] in _IDLE and lowered[start - 1 : start] not in _LINKED:
             if lowered[end : end + 4] not in _SAID:
@@ -85,15 +99,28 @@ def find(text: str, *, is_hidden: bool = False) -> list[Span]:
         for one in finds[number]:
             if span := one(text, start, end):
                 spans.append(span)
-        if number in hides:
-            looks_inside = True
-    if looks_inside and not is_hidden:
-        spans += _inside(text)
-    return _apart(spans) if spans else spans
+        if number in read:
+            ways.add(read[number])
+    if _hidden not in ways and blocks.has_long_run(lowered):
+        ways.add(_hidden)
+    return spans, ways
 
 
-def _inside(text: str) -> list[Span]:
-    return [Span(start, end, "base64") for start, end, said in blocks.runs(text) if find(said, is_hidden=True)]
+def _hidden(text: str) -> list[Span]:
+    return [Span(start, end, "base64") for start, end, said in blocks.runs(text) if _written(said)[0]]
+
+
+def _decoded(text: str) -> list[Span]:
+    return _in_view(views.decoded(text))
+
+
+def _unescaped(text: str) -> list[Span]:
+    return _in_view(views.unescaped(text))
+
+
+def _in_view(view: views.View) -> list[Span]:
+    found, _ = _written(view.text)
+    return [Span(view.origin(one.start, is_end=False), view.origin(one.end, is_end=True), one.kind) for one in found]
 
 
 def _apart(spans: list[Span]) -> list[Span]:
@@ -130,7 +157,9 @@ def _token(token: Token) -> Find:
             match = next((m for m in _leads(pattern, text, start) if m.start("anchor") == start), None)
         else:
             match = pattern.match(text, start)
-        return Span(match.start(), match.end(), token.kind) if match else None
+        if match is None or "EXAMPLE" in match.group():  # as the keys in AWS's own pages
+            return None
+        return Span(match.start(), match.end(), token.kind)
 
     return find
 
@@ -146,7 +175,7 @@ def _compiled(token: Token) -> re.Pattern[str]:
     joined = rf"(?:{JOIN})?{letter}"
     tail = token.tail or (r"(?![A-Za-z0-9])" if token.is_word else "")
     return re.compile(
-        f"{token.lead}(?P<anchor>{re.escape(token.anchor)})(?:{joined}){{{token.least},{token.most}}}{tail}"
+        f"{token.lead.replace('{J}', f'(?:{JOIN})?')}(?P<anchor>{re.escape(token.anchor)})(?:{joined}){{{token.least},{token.most}}}{tail}"
     )
 
 
@@ -165,6 +194,8 @@ def _place(place: places.Place) -> Find:
 
     def find(text: str, start: int, end: int) -> Span | None:
         nonlocal pattern
+        if place.kind == "authorization" and (not begins_word(text, start) and text[start - 1] != "-" or text.endswith("::", 0, start)):
+            return None
         if pattern is None:
             pattern = re.compile(place.pattern, re.I)
         match = pattern.search(text, max(0, start - place.lead), end + 6000) if place.lead else pattern.match(text, start)

@@ -13,7 +13,8 @@ import json
 KEPT = ("transcript_path", "cwd", "reason")
 DIGEST = "digest"  # of the whole event, which tells it from the next
 CLOSING_DIGEST = "closing_digest"  # of `last_assistant_message`
-MAX_REASON = 40  # characters: it is a word, such as `logout`
+# Why a session may end; what is not known to be one of these could be any text. `replayed` is our own.
+REASONS = ("bypass_permissions_disabled", "clear", "logout", "other", "prompt_input_exit", "replayed", "resume")
 REDUCED = '{"digest":"'  # how the JSON begins of which nothing is left to take
 
 
@@ -23,8 +24,7 @@ def reduced(event: str) -> str:
     if event.startswith(REDUCED) and set(said) <= {DIGEST, CLOSING_DIGEST, *KEPT}:
         return event
     kept = {DIGEST: digest(event), **{key: text for key in KEPT if (text := _text(said, key))}}
-    reason = kept.get("reason", "")
-    if len(reason) > MAX_REASON or not reason.replace("_", "").isalnum():
+    if kept.get("reason") not in REASONS:
         kept.pop("reason", None)
     if closing := _text(said, "last_assistant_message"):
         kept[CLOSING_DIGEST] = digest(closing)

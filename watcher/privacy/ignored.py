@@ -1,8 +1,8 @@
 """Owns which files are private by the settings, and which tool uses name one.
 
-The patterns are those of a `.gitignore`, seen from the project's folder, with three differences on the side of caution:
-one with a slash in its middle counts at any depth, as a session may run in any folder; one that begins with `/`, `~/` or
-a drive is of a whole path; and capitals make no difference, whatever the platform.
+The patterns are those of a `.gitignore`, seen from the project's folder, with three differences on the side of
+caution: one with a slash in its middle counts at any depth, as a session may run in any folder; one that begins with
+`/`, `~/` or a drive is of a whole path; and capitals make no difference, whatever the platform.
 
 No file is looked at: a symbolic link, a variable, or a wildcard that a shell expands may name a file in ways that are
 not seen here.

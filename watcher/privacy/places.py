@@ -34,7 +34,7 @@ PLACES: tuple[Place, ...] = (
     Place("bearer-token", ("bearer ", "bearer%20"), rf"bearer{GAP}{{1,4}}{_AUTH}"),
     Place("authorization", ("authorization",), rf"authorization{_LINK}(?:(?:bearer|basic|token|apikey|digest|negotiate|ntlm|key)(?:{GAP}|\+){{1,4}})?{_AUTH}"),
     Place("authorization", ("private-token", "auth-token", "api-key", "apikey", "app-key", "figma-token"), rf"[\w-]{{3,30}}{_LINK}(?P<secret>[A-Za-z0-9+/_.=-]{{16,400}})"),
-    Place("cookie", ("cookie",), rf"cookie2?{QUOTE}?{GAP}{{0,3}}(?::|=>|,|%3A){GAP}{{0,3}}{QUOTE}?(?P<secret>[\w.%-]{{1,80}}(?:=|%3D)[^\s\"'`\\]{{8,4000}}(?:;(?: |%20)?[^\n\"'`\\]{{0,2000}})?)"),
+    Place("cookie", ("cookie",), rf"cookie2?{QUOTE}?{GAP}{{0,3}}(?::|=>|,|%3A){GAP}{{0,3}}{QUOTE}?(?P<secret>[\w.%-]{{1,80}}(?:=|%3D)[^\n\"'`\\<]{{8,4000}})"),
     Place("cookie", ("curl",), rf"curl\b{_OPTIONS}\s(?:-b|--cookie)[ =]{QUOTE}?(?P<secret>[\w.-]{{1,80}}=[^\s\"'`\\]{{8,4000}})"),
     Place("signature", ("sig=", "signature=", "sig%3d", "signature%3d"), r"(?:sig|signature)(?:=|%3D)(?P<secret>(?:[A-Za-z0-9+/_-]|%2[BbFf]|%252[BbFf]){20,1200}(?:=|%(?:25)?3[Dd]){0,2})"),
     Place("password", ("mysql", "mariadb"), rf"(?:mysql|mariadb)\w*\b{_OPTIONS}\s-p{_ARG}"),
@@ -51,7 +51,7 @@ PLACES: tuple[Place, ...] = (
     Place("password", ("--password-stdin", "sudo -s", "--with-token"), rf"(?:echo|printf)\s+(?:-n\s+|'%s'\s+)?{QUOTE}?(?P<secret>{_WORD}{{4,300}}){QUOTE}?\s*\|[^\n|]{{0,120}}(?:--password-stdin|sudo -S|--with-token)", 460),
     Place("password", ("smbclient", "-u "), rf"-U\s+{QUOTE}?[\w.\\/-]{{1,60}}%(?P<secret>{_WORD}{{4,200}})", 0),
     Place("password", ("smbclient",), rf"smbclient\b{_OPTIONS}-U\s+{QUOTE}?[\w.\\/-]{{1,60}}%(?P<secret>{_WORD}{{4,200}})"),
-    Place("password", ("identified by", "identified with"), rf"identified\s+(?:with\s+\S{{1,40}}\s+)?by\s+(?:password\s+)?{QUOTE}(?P<secret>[^\"'`\\\n&%]{{3,200}})"),
+    Place("password", ("identified by", "identified with"), r"identified\s+(?:with\s+\S{1,40}\s+)?by\s+(?:password\s+)?(?:\\{0,7}['\"]|&#x27;)(?P<secret>[^\"'`\\\n&%]{3,200})"),
     Place("secret", ("secret set",), rf"secret\s+set\b{_OPTIONS}\s(?:--body|-b)[ =]{_ARG}"),
 )
 

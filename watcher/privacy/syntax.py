@@ -15,8 +15,8 @@ GAP = rf"(?:[ \t]|%20|%09|\\{{1,7}}t|&nbsp;|{COLOUR})"
 NEWLINE = r"(?:\r?\n|\\{1,7}r\\{1,7}n|\\{1,7}n|(?:%0D)?%0A)"
 # What tools write before each line: its number, where it stands, a mark of a diff, the name of a container, a time.
 LINE = (
-    r"(?:[^\s\"'=]{1,80}:\d{1,6}:|[ \t]{0,8}\d{1,6}(?:→|\\{1,4}u2192|%E2%86%92|\t|\\{1,4}t|%09|[:|-])"
-    r"|[+>-]|&gt;|%2B|%3E|[^\n\"'=]{1,60}(?: - | \| |%20-%20))"
+    r"(?:[^\n\"'=]{1,60}(?: - | \| )|[^\s\"'=]{1,80}:\d{1,6}:|[ \t]{0,8}\d{1,6}(?:→|\\{1,4}u2192|%E2%86%92|\t|\\{1,4}t|%09|[:|-])"
+    r"|[+>-]|&gt;|%2B|%3E)"
 )
 # Where a text goes on: in the next string literal, or behind the line end that a backslash hides.
 JOIN = (
@@ -43,4 +43,6 @@ def begins_word(text: str, at: int) -> bool:
     before = text[at - 1]
     if not (before.isalnum() or before == "_" or before == "-"):
         return True
+    if before == "-" and (at == 1 or text[at - 2] in "\r\n" or text[at - 3 : at - 1] == "\\n"):
+        return True  # a line that a diff takes away
     return before not in "_-" and _BEFORE_A_WORD.search(text, max(0, at - 20), at) is not None

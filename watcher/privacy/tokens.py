@@ -118,6 +118,7 @@ PAYMENT = [
     *_all("stripe-key", "sk_live_ sk_test_ rk_live_ rk_test_ sk_prod_ rk_prod_", A + "_", 16, most=300),
     Token("stripe-webhook-secret", "whsec_", B + "=", 20),
     Token("braintree-token", "access_token$", A + "$", 30),
+    Token("braintree-token", "access_token%24", A + "%", 30),
     *_all("square-token", "sq0atp- sq0csp- sq0idp-", U, 20),
     Token("square-token", "EAAA", U, 56, 70, is_word=True),
     *_all("shopify-token", "shpat_ shpss_ shpca_ shppa_ shptka_", X, 30),
@@ -134,14 +135,14 @@ SERVICES = [
     Token("discord-webhook", "/api/webhooks/", "A-Za-z0-9_/-", 50, lead=r"(?:https?:(?:\\?/){2})?(?:\w+\.)?discord(?:app)?\.com"),
     Token("teams-webhook", ".webhook.office.com/", "A-Za-z0-9_@/-", 50, lead=r"(?:https?:(?:\\?/){2})?[\w-]{1,40}"),
     *[
-        Token("discord-token", anchor, "A-Za-z0-9", 20, 26, tail=r"\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,45}", is_word=True)
+        Token("discord-token", anchor, U + ".", 55, 80, is_word=True)
         for anchor in "MTA MTE MTI MTM MTQ MTU MTY MTc MTg MTk".split()
     ],
     Token("telegram-bot-token", ":AA", U, 33, 33, lead=r"\d{8,10}"),
-    Token("twilio-key", "SK", "0-9a-f", 32, 32, is_word=True),
+    *[Token("twilio-key", f"SK{digit}", "0-9a-f", 31, 31, is_word=True) for digit in "0123456789abcdef"],
     Token("sendgrid-key", "SG.", U + ".", 50, 80, is_word=True),
     Token("mailgun-key", "key-", "0-9a-f", 32, 32, is_word=True),
-    *[Token("mailchimp-key", f"-us{n}", "0-9", 0, 1, lead=r"(?<![0-9a-f])[0-9a-f]{32}") for n in range(1, 10)],
+    *[Token("mailchimp-key", f"-us{n}", "0-9", 0, 1, lead=r"(?:{J}[0-9a-f]){32}") for n in range(1, 10)],
     *_all("sentry-token", "sntrys_ sntryu_", B + "=_-", 40, most=1000),
     *_all("new-relic-key", "NRAK- NRII- NRJS- NRBR- NRRA-", A + "-", 19, is_word=True),
     Token("linear-key", "lin_api_", A, 30),
@@ -149,7 +150,7 @@ SERVICES = [
     Token("notion-token", "ntn_", A, 40, is_word=True),
     Token("notion-token", "secret_", A, 43, 43, is_word=True),
     *_all("figma-token", "figd_ figo_ figu_", U, 36, is_word=True),
-    Token("airtable-token", "pat", A, 14, 14, tail=r"\.[0-9a-f]{64}", is_word=True),
+    Token("airtable-token", "pat", A + ".", 79, 79, is_word=True),
     *_all("grafana-token", "glsa_ glc_", B + "_=", 32, is_word=True),
     *_all("dynatrace-token", "dt0c01. dt0s01. dt0s08. dt0s16.", "A-Z0-9.", 60),
     *_all("brevo-key", "xkeysib- xsmtpsib-", A + "-", 60),

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import forgetting, pages, search_index, selection, tombstones
+from watcher.memory import beside, forgetting, pages, search_index, selection, tombstones
 from watcher.memory.database import Database, DatabaseBusyError, driver
 from watcher.memory.selection import Selection, Wanted
 from watcher.recall.rendering import bring_up_to_date
@@ -54,14 +55,16 @@ def forget(
         ClaudeMemError: there is no such row.
         DatabaseError: the memory cannot be written; nothing was forgotten.
     """
-    aside.raise_flags(database, settings.flags_aside, listener)  # what they say could not be told from here
+    with suppress(FileNotFoundError):  # a watcher is just about to do the same
+        aside.raise_flags(database, settings.flags_aside, listener)  # what they say could not be told from here
     progress("taking it away")
     with database.write() as connection:
         moment = clock()
+        beside.take(connection, database.path)  # of a memory before this one
         beneath = driver(connection)
         selected = selection.select(beneath, wanted)
         stones = forgetting.stones(beneath, wanted, selected, now=moment)
-        tombstones.keep_beside(database.path, stones, now=moment)
+        beside.keep(database.path, stones, now=moment)
         tombstones.put(connection, stones, now=moment)
         projects = forgetting.delete(connection, wanted, selected)
         digest = Digest(database, ExtractiveAgent(), settings, listener=listener, clock=clock)
@@ -71,6 +74,13 @@ def forget(
             bring_up_to_date(connection, project, settings.context, now=moment)
     progress("overwriting what it leaves in the file")
     return Done(selected, overwrite(database))
+
+
+def finish(database: Database) -> bool:
+    """Overwrite what an earlier forgetting could not; say whether nothing of that is left in the file."""
+    with database.read() as connection:
+        is_due = tombstones.is_overwriting_due(connection)
+    return not is_due or overwrite(database)
 
 
 def overwrite(database: Database, *, tries: int = TRIES, wait: float | None = None) -> bool:
@@ -117,7 +127,7 @@ def _is_own(settings: Settings, path: Path) -> bool:
     if path.parent == settings.flags_aside:
         return path.suffix == ".json"  # it waits to be taken into the memory
     database = settings.database
-    files = (database.name, f"{database.name}-wal", f"{database.name}-shm", tombstones.path_beside(database).name)
+    files = (database.name, f"{database.name}-wal", f"{database.name}-shm", beside.path_of(database).name)
     return path.parent == database.parent and path.name in (*files, *_SIGNS)
 
 

@@ -32,8 +32,11 @@ from watcher.transcript import entries, excerpts, long_lines, tail
 
 CLOSING_CHARS = 8000  # kept of the assistant's last words in a turn
 PROMPT_CHARS = 8000  # kept of a prompt
-# What is kept of a line that is no entry: of its beginning the ids and the like, and nothing that anybody said.
-_IDS = re.compile(rb'\{(?:\s*"\w{1,40}":\s*(?:null|true|false|"[\w:.-]{0,40}"),?)*')
+# What is kept of a line that is no entry: ids and the like, as far as it begins with them, and nothing that was said.
+_IDS = re.compile(
+    rb'\{(?:\s*"(?:agentId|isMeta|isSidechain|parentUuid|promptId|sessionId|timestamp|type|uuid)":'
+    rb'\s*(?:null|true|false|"[\w:.-]{0,40}"),?)*'
+)
 
 
 class _Place(NamedTuple):
@@ -197,7 +200,7 @@ class Ingest:
         with self._database.write() as connection:
             started = source.started_in(decoded.cwd, project)
             taken = intake.take_in(connection, started, decoded.records, now=moment, is_anew=is_anew)
-            checkpoints.keep_broken(connection, source.path, decoded.broken, now=moment)
+            checkpoints.keep_broken(connection, started, decoded.broken, now=moment)
             checkpoints.save_checkpoint(
                 connection,
                 source,

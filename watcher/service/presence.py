@@ -30,9 +30,10 @@ def check_locks(settings: Settings) -> None:
 
     Raises:
         LocksError: it cannot.
+        OpenToOthersError: others could write there.
         DatabaseError: nothing can be written there.
     """
-    permissions.check(settings.home)
+    permissions.close(settings.home)
     with of_files(settings.lock):
         system.make_private_folder(settings.home)
         system.make_private_folder(settings.lock.parent)

@@ -17,6 +17,7 @@ from watcher import system
 from watcher.agent.extractive import ExtractiveAgent
 from watcher.errors import ClaudeMemError
 from watcher.memory import (
+    beside,
     conditions,
     health,
     lookup,
@@ -24,7 +25,6 @@ from watcher.memory import (
     salvage,
     search_index,
     sessions,
-    tombstones,
     watchers,
 )
 from watcher.memory.database import DamagedError, Database, DatabaseError, driver
@@ -64,9 +64,9 @@ def create(settings: Settings) -> None:
         raise damaged(database, "the file is empty")
     made = Database.create(database)
     try:
-        if tombstones.path_beside(database).exists():
+        if beside.path_of(database).exists():
             with made.write() as connection:
-                tombstones.take_from_beside(connection, database)
+                beside.take(connection, database)
     finally:
         made.close()
 

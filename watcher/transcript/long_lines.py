@@ -24,7 +24,7 @@ _SECOND_HALF = re.compile(rb"\\u[dD][c-fC-F]")  # of a character that is escaped
 
 
 def beginning(text: str) -> str:
-    """Return a text of a shortened line up to where something was left out: what that was about, the rest may be too."""
+    """Return a text of a shortened line up to where something was left out, which may be what the rest is about."""
     left_out = _LEFT_OUT.search(text)
     return text[: left_out.end()] if left_out else text
 

@@ -32,7 +32,7 @@ CASES = (
     | json_bytes(json_values(*WORDS))
     | st.binary()
 )
-EXAMPLES = 400
+EXAMPLES = 250
 LIMIT = 200  # characters of an excerpt
 
 

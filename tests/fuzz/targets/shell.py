@@ -26,7 +26,7 @@ WORDS = (
     *("\"$(cat <<'EOF'\n", "EOF", "; echo done", "<< EOF", "claude-mem", "~/.claude-mem/data", " \t", "-", "--cached"),
 )
 CASES = texts(*WORDS)
-EXAMPLES = 300
+EXAMPLES = 150
 KEPT = 8000  # characters, at most, of what an agent reads; what is noise is said of the whole
 
 

@@ -51,7 +51,8 @@ def transcripts(case: Case) -> Iterator[Finding]:
         behind += missing > 0
         if missing and case.now - written_at > SETTLED:
             late.append(_Behind(path, missing, written_at))
-    known = f"{counted(found, 'transcript')} in {case.settings.projects}, {found - older - behind - left_out} taken in wholly"
+    whole = found - older - behind - left_out
+    known = f"{counted(found, 'transcript')} in {case.settings.projects}, {whole} taken in wholly"
     if older:
         known += f", {older} older than the memory and left alone (claude-mem import takes them in)"
     if left_out:
