@@ -103,3 +103,4 @@ def test_an_error_names_what_is_there_without_it(home: WatcherProcess) -> None:
     said = home.run("context", "--project", "/nowhere")
     assert said.returncode == 1
     assert hidden(said.stderr) == set()
+    assert "<session>" in home.run("replay", "/nowhere").stderr  # a hint's own words stay as they are
