@@ -612,3 +612,14 @@ def test_an_agent_without_a_cli(installed: Settings, look: Look) -> None:
     assert finding.state is WRONG
     assert "/gone/claude" in finding.text
     assert "install Claude Code" in finding.hint
+
+
+def test_transcripts_that_are_left_out_are_not_behind(
+    recorder: Recorder, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcripts, "SETTLED", -HOUR)
+    recorder.write(lines.prompt(0, "First").replace(b'"cwd"', b'"entrypoint": "sdk-py", "cwd"'))
+    recorder.life.take_in(recorder.transcript)
+    (finding,) = look("transcripts")
+    assert finding.state is OK
+    assert "0 taken in wholly, 1 left out" in finding.text
