@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # POSIX venv layout; on Windows run the same commands with .venv\Scripts.
 
-.PHONY: demo test lint bench growth soak attacks lock clean
+.PHONY: demo test lint bench growth soak attacks fuzz lock clean
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("claude-mem needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)" if sys.version_info < (3, 11) else 0)'
@@ -39,6 +39,9 @@ soak: .venv/.installed  ## faults by the hundred for half an hour, and the table
 
 attacks: .venv/.installed  ## secrets and attacks by the hundred, and the table of what got through
 	$(BIN)/python -m tests.attacks
+
+fuzz: .venv/.installed  ## whatever can be made up, at every door, for ten minutes; MINUTES=600 for a night
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10)
 
 lock: .venv/.installed  ## resolve the dependencies anew, for every platform
 	$(BIN)/python -m pip install --quiet uv

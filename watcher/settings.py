@@ -12,9 +12,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from watcher import permissions
 from watcher.errors import UsageError
 
 AGENTS = ("claude", "extractive")
+MOST = 1_000_000_000  # of any number: more is neither a time that can be waited for nor a count of anything
+SHOWN = 200  # characters of a value in a message
 CONTEXT_PARTS = ("summary", "threads", "decisions", "sessions", "observations")
 
 
@@ -210,10 +213,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
     Raises:
         UsageError: the file is no TOML, or a name or value in it (or in a variable) is none we know.
+        OpenToOthersError: others could have written it.
     """
     env = os.environ if environ is None else environ
-    home = Path(env.get("CLAUDE_MEM_HOME") or Path.home() / ".claude-mem").expanduser().absolute()
-    claude_dir = Path(env.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude").expanduser().absolute()
+    home = _folder(env, "CLAUDE_MEM_HOME", ".claude-mem")
+    claude_dir = _folder(env, "CLAUDE_CONFIG_DIR", ".claude")
+    permissions.check(home)
     written = _read(home / "config.toml")
     return Settings(
         home=home,
@@ -227,16 +232,26 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def _folder(env: Mapping[str, str], variable: str, otherwise: str) -> Path:
+    """Return the folder that a variable names; where it names none, one below the user's own."""
+    try:
+        return Path(env.get(variable) or Path.home() / otherwise).expanduser().absolute()
+    except RuntimeError as error:  # ~somebody, or nobody knows where home is
+        raise UsageError(f"{variable} is no folder: {error}", hint=f"write out the whole path in {variable}") from error
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", hint="check CLAUDE_MEM_HOME") from error
     import tomllib  # slow to import, and most have no such file
 
     try:
         written = tomllib.loads(raw.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, or lists in lists in lists
         raise UsageError(f"{path} is not valid TOML: {error}", hint=f"mend or move away {path}") from error
     for name in written:
         if name not in _SECTIONS:
@@ -292,15 +307,24 @@ def _checked(where: str, value: Any, default: Any) -> Any:
     if isinstance(default, tuple):
         if isinstance(value, list) and all(isinstance(part, str) for part in value):
             return tuple(value)
-        raise UsageError(f"{where}: a list of names, not {value!r}", hint='write it as ["A", "B"]')
+        raise UsageError(f"{where}: a list of names, not {_shown(value)}", hint='write it as ["A", "B"]')
     if isinstance(default, bool):
         if isinstance(value, bool):
             return value
-        raise UsageError(f"{where}: true or false, not {value!r}", hint=f"the default is {str(default).lower()}")
+        raise UsageError(f"{where}: true or false, not {_shown(value)}", hint=f"the default is {str(default).lower()}")
     if isinstance(default, int | float):
-        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST:
             return type(default)(value)
-        raise UsageError(f"{where}: a number of 0 or more, not {value!r}", hint=f"the default is {default}")
+        raise UsageError(f"{where}: a number from 0 to {MOST}, not {_shown(value)}", hint=f"the default is {default}")
     if isinstance(value, str):
         return value
-    raise UsageError(f"{where}: a text, not {value!r}", hint=f"the default is {default!r}")
+    raise UsageError(f"{where}: a text, not {_shown(value)}", hint=f"the default is {default!r}")
+
+
+def _shown(value: object) -> str:
+    """Return a value as Python writes it, bounded: Python refuses to write a number of thousands of digits."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "that"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

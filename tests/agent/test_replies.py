@@ -228,6 +228,11 @@ def test_fields_are_bounded() -> None:
     assert len(summary.learned) == 2_000
 
 
+def test_a_dash_is_a_bullet_at_the_beginning_only() -> None:
+    inner = "<title>T</title><facts>- the retry - it works\n* 2. times\n3) a</facts>"
+    assert one(observed(inner)).facts == ("the retry - it works", "2. times", "a")
+
+
 def test_unknown_concepts_are_left_out() -> None:
     inner = "<title>T</title><concepts>how_it_works, magic; Trade-Off | gotcha\n- gotcha</concepts>"
     assert one(observed(inner)).concepts == ("how-it-works", "trade-off", "gotcha")
@@ -379,7 +384,8 @@ def test_an_observation_may_name_its_turn() -> None:
 @pytest.mark.parametrize("start", ["", "<observation>", "<summary><request>"])
 @pytest.mark.parametrize(
     "part",
-    ["<observation>", "<title>", "</observation>", "<observation><title>", "<", "&", "<fact>", "<title>x</title>", " "],
+    ["<observation>", "<title>", "</observation>", "<observation><title>", "<", "&", "<fact>", "<title>x</title>", " "]
+    + ["<![CDATA[", "<summary><observation><type>", "<title>T</title><fact> <![CDATA[", "<title>T<subtitle>"],
 )
 def test_no_garbage_takes_long(start: str, part: str) -> None:
     """A reader whose time grew with the square would take minutes for this."""

@@ -19,7 +19,6 @@ import pytest
 
 from watcher import resources, system
 from watcher.memory.database import Database
-from watcher.memory.sessions import checksum
 
 QUIET = b'{"continue": true, "suppressOutput": true}'
 PROJECT = "/home/me/api"
@@ -38,15 +37,6 @@ def payload(script: str, session_id: str = "s-1", **more: object) -> bytes:
     """What Claude Code writes to a hook's stdin."""
     said = {"session_id": session_id, "transcript_path": "/home/me/.claude/projects/-api/s-1.jsonl", "cwd": PROJECT}
     return json.dumps({**said, **EVENTS[script], **more}).encode()
-
-
-def kept(event: bytes) -> str:
-    """What a flag keeps of an event, for a hook whose event holds these keys in this order."""
-    said = json.loads(event)
-    words = said.get("last_assistant_message", "").strip()
-    known = ("session_id", "transcript_path", "cwd", "hook_event_name", "prompt_id", "source", "reason")
-    short = {key: said[key] for key in known if key in said} | ({"closing": checksum(words)} if words else {})
-    return json.dumps(short, separators=(",", ":"), ensure_ascii=False)
 
 
 def epoch() -> int:

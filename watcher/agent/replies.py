@@ -8,6 +8,7 @@ narrative may well talk about `<summary>`.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 
@@ -33,6 +34,7 @@ _FIELDS = {
 _OBSERVATIONS = 50
 _TITLE, _SUBTITLE, _NARRATIVE, _FACT, _SUMMARY_FIELD = 200, 400, 4_000, 500, 2_000  # characters
 _FACTS = 20
+_ATTRIBUTES = 200  # characters of a tag that are looked at
 
 _BLOCK = r"(?:observation|summary)"
 _FENCES = r"(?:\s|```\w*)*"
@@ -46,14 +48,30 @@ _BOUNDARY = re.compile(
 _OPENING = re.compile(r"<(observation|summary)\b([^<>]*)>", re.IGNORECASE)
 _NOTHING = re.compile(r"<(nothing|none|observations|no_observations)\s*/?>", re.IGNORECASE)
 _CUT_TAG = re.compile(r"</?[a-z_]*\Z", re.IGNORECASE)
-_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+_CDATA, _CDATA_END = "<![CDATA[", "]]>"
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|#39|#34|#x27|#x22);", re.IGNORECASE)
 _ENTITIES = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'", "#39": "'", "#34": '"'}
 _ENTITIES |= {"#x27": "'", "#x22": '"'}
 _TURN = re.compile(r"\bturn\s*=\s*[\"']?\s*(\d+)", re.IGNORECASE)
-_BULLET = re.compile(r"\s*(?:[-*•+]|\d{1,2}[.)])\s+")
+_BULLET = re.compile(r"\A\s*(?:[-*•+]|\d{1,2}[.)])\s+")
 _EMPTY_WORDS = {"none", "n/a", "na", "nothing", "-", "–", "—", "null", "empty"}
 _TYPES = {"fix": "bugfix", "bug": "bugfix", "featureadd": "feature", "docs": "change", "finding": "discovery"}
+
+
+class _Ahead:
+    """Finds what comes next in a text, and remembers it: else the time to read it would grow with the square."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._found: dict[re.Pattern[str], tuple[int, re.Match[str] | None]] = {}
+
+    def next(self, pattern: re.Pattern[str], start: int) -> re.Match[str] | None:
+        """Return the first match at `start` or behind it; asked in the order of the text."""
+        since, found = self._found.get(pattern, (sys.maxsize, None))
+        if since > start or (found and found.start() < start):
+            found = pattern.search(self.text, start)
+            self._found[pattern] = (start, found)
+        return found
 
 
 @dataclass(slots=True)
@@ -100,53 +118,55 @@ def _blocks(text: str) -> Iterator[_Block]:
     """Yield the blocks of an answer in order."""
     text = _CUT_TAG.sub("", text)
     certain = {m.group(1).lower() for m in _OPENING.finditer(text) if _BOUNDARY.match(text, m.start())}
+    ahead = _Ahead(text)
     position = 0
-    while opening := _OPENING.search(text, position):
+    while opening := ahead.next(_OPENING, position):
         position = opening.end()
         name = opening.group(1).lower()
         # Where a kind of block has real openings, a tag with nothing of a block behind it is mere mention.
         if name not in certain or _BOUNDARY.match(text, opening.start()):
             block = _Block(name, opening.group(2))
-            position = _fill(block, text, position)
+            position = _fill(block, ahead, position)
             yield block
 
 
-def _fill(block: _Block, text: str, start: int) -> int:
+def _fill(block: _Block, ahead: _Ahead, start: int) -> int:
     """Read a block's fields from `start` on, and return where it ended."""
     tag = re.compile(rf"<({'|'.join(_FIELDS[block.name])})\b[^<>]*?(/?)>|</{block.name}\s*>", re.IGNORECASE)
     position = start
     while True:
-        found = tag.search(text, position)
-        # Looked for no farther than needed, here and below: else the time would grow with the square.
-        boundary = _BOUNDARY.search(text, position, found.end() if found else len(text))
+        found, boundary = ahead.next(tag, position), ahead.next(_BOUNDARY, position)
         if boundary and (not found or boundary.start() < found.start()):
             found = None  # another block begins: this one was never closed
         if not found or found.group(0).startswith("</"):
-            end = found.start() if found else boundary.start() if boundary else len(text)
-            block.loose = text[start:end]
+            end = found.start() if found else boundary.start() if boundary else len(ahead.text)
+            block.loose = ahead.text[start:end]
             return found.end() if found else end
         name = found.group(1).lower()
         if found.group(2):  # <notes/>
             position = found.end()
             continue
-        position, value = _value(block, name, text, found.end())
+        position, value = _value(block, name, ahead, found.end())
         block.texts.setdefault(name, []).append(value)
 
 
-def _value(block: _Block, name: str, text: str, start: int) -> tuple[int, str]:
+def _value(block: _Block, name: str, ahead: _Ahead, start: int) -> tuple[int, str]:
     """Return where a field ends, and its text: at its closing tag, if that is not another block's already."""
-    closing = re.compile(rf"</{name}\s*>", re.IGNORECASE).search(text, start)
-    boundary = _BOUNDARY.search(text, start, closing.start() if closing else len(text))
+    text = ahead.text
+    closing = ahead.next(re.compile(rf"</{name}\s*>", re.IGNORECASE), start)
+    boundary = ahead.next(_BOUNDARY, start)
     if closing:
         # Another block's if that block opened such a field; else what looks like a block is only quoted.
         again = re.compile(rf"<{name}\b", re.IGNORECASE)
-        if not boundary or not again.search(text, boundary.start(), closing.start()):
+        is_inside = not boundary or boundary.start() >= closing.start()
+        if is_inside or not again.search(text, boundary.start() if boundary else start, closing.start()):
             return closing.end(), text[start : closing.start()]
     # Never closed: up to the next field, or to the end of the block.
     end = boundary.start() if boundary else len(text)
     others = [other for other in _FIELDS[block.name] if not name.startswith(other)]
     sibling = re.compile(rf"<(?:{'|'.join(others)})\b[^<>]*>|</{block.name}\s*>", re.IGNORECASE)
-    if found := sibling.search(text, start, end):
+    found = ahead.next(sibling, start)
+    if found and found.start() < end:
         end = found.start()
     elif not boundary:
         block.cut = name
@@ -193,7 +213,7 @@ def _summaries(blocks: Iterable[_Block], batch: Batch) -> dict[int, Summary]:
 
 def _turn(block: _Block, numbers: Iterable[int]) -> int | None:
     """Return the turn that a block says it is of, where it is one of these."""
-    named = _TURN.search(block.attributes)
+    named = _TURN.search(block.attributes[:_ATTRIBUTES])
     # A model may write any number, one of more digits than Python reads too.
     return next((number for number in numbers if named and str(number) == named[1]), None)
 
@@ -250,8 +270,9 @@ def _tool_use_ids(text: str, batch: Batch) -> tuple[str, ...]:
 
 def _plain(raw: str) -> str:
     """Return a field's text: entities undone once, layout of the XML undone, empty words emptied."""
-    inner = _CDATA.search(raw)
-    text = inner.group(1) if inner else _ENTITY.sub(lambda m: _ENTITIES[m.group(0)[1:-1].lower()], raw)
+    _, is_quoted, inner = raw.partition(_CDATA)
+    inner, is_closed, _ = inner.partition(_CDATA_END)
+    text = inner if is_quoted and is_closed else _ENTITY.sub(lambda m: _ENTITIES[m.group(0)[1:-1].lower()], raw)
     text = "\n".join(line.strip() for line in text.strip().split("\n"))
     text = re.sub(r"\n{3,}", "\n\n", text)
     return "" if text.lower().rstrip(".") in _EMPTY_WORDS else text

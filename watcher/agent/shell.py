@@ -21,7 +21,7 @@ _TRIES = re.compile(
     r"\s*(?:\S*/)?(?:python[\d.]*\s+-c|python[\d.]*\s+-\s*<<|node\s+(?:-e|-p|--eval|--print)|ruby\s+-e|perl\s+-\w*e|php\s+-r)\b"
 )
 _LEADING = re.compile(r"^\s*cd\s+\S+\s*&&\s*")
-_TRAILING = re.compile(r"\s*(?:2>&1|\|\s*(?:tail|head|cat)\b[^|;&]*|;\s*echo\b[^|;&]*)\s*$")
+_TRAILING = re.compile(r"(?<!\s)\s*(?:2>&1|\|\s*(?:tail|head|cat)\b[^|;&]*|;\s*echo\b[^|;&]*)\s*$")
 _MESSAGE = re.compile(
     r"git commit\b[^\n]*?\s-\w*m\s*(?:\"\$\(cat <<-?\s*['\"]?\w+['\"]?\n\s*([^\n]+)|\"([^\"\n]+)|'([^'\n]+))"
 )

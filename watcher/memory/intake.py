@@ -15,12 +15,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from watcher.memory import sifting
 from watcher.memory.database import among, greatest, insert, iso
 from watcher.memory.identifiers import all_parts
-from watcher.memory.models import OF_SUBAGENT, SdkSession, SessionStatus, ToolUse, ToolUseStatus, UserPrompt
+from watcher.memory.models import (
+    OF_SUBAGENT,
+    Forgotten,
+    SdkSession,
+    SessionStatus,
+    ToolUse,
+    ToolUseStatus,
+    UserPrompt,
+)
 from watcher.memory.prepared import Prepared
 from watcher.memory.records import (
     PromptRecord,
@@ -50,12 +59,21 @@ _MAKE_SESSION = _NEW_SESSION.on_conflict_do_update(
     set_={"project": _NEW_SESSION.excluded.project, "cwd": _NEW_SESSION.excluded.cwd},
     where=SdkSession.project == "",
 )
-_LAST_PROMPT = (
-    select(UserPrompt.prompt_number, UserPrompt.is_private)
+_IS_PRIVATE = (
+    select(UserPrompt.is_private)
     .where(UserPrompt.session_id == bindparam("of_session"))
     .order_by(UserPrompt.prompt_number.desc())
     .limit(1)
+    .correlate(None)
+    .scalar_subquery()
 )
+# Asked along with it, so that whoever never forgot anything is asked nothing more.
+_HAS_FORGOTTEN = select(Forgotten.id).exists()
+_LAST_PROMPT = select(
+    func.coalesce(func.max(UserPrompt.prompt_number), 0).label("prompt_number"),
+    _IS_PRIVATE.label("is_private"),
+    _HAS_FORGOTTEN.label("has_forgotten"),
+).where(UserPrompt.session_id == bindparam("of_session"))
 _PROMPT_AT = (
     select(UserPrompt.prompt_number, UserPrompt.is_private)
     .where(UserPrompt.session_id == bindparam("of_session"), UserPrompt.created_at_epoch <= bindparam("at"))
@@ -249,29 +267,34 @@ class _Pass:
 def take_in(
     connection: Connection, source: Source, records: Sequence[Record], *, now: int, is_anew: bool = False
 ) -> Taken:
-    """Write records in their order; only the new ones count.
+    """Write records in their order; only the new ones count, and none that was forgotten.
 
     `is_anew`: they may be from before what is known of the session, and belong to the prompt before them.
     """
     if not records:
         return Taken()
-    # A title carries no time, and makes no session.
-    begun_at = next((record.at for record in records if not isinstance(record, TitleRecord)), None)
     this = {"of_session": source.session_id}
     known = connection.execute(_SESSION, this).one_or_none()
+    last = connection.execute(_LAST_PROMPT, this).one()
+    if last.has_forgotten:
+        places = (source.project, source.cwd, known.project if known else "")
+        records = sifting.sift(connection, source, places, records, now=now)
+        if not records:
+            return Taken()
+    # A title carries no time, and makes no session.
+    begun_at = next((record.at for record in records if not isinstance(record, TitleRecord)), None)
     if begun_at is not None and (known is None or (source.cwd and not known.project)):
         _make_session(connection, source, begun_at)
-    last = connection.execute(_LAST_PROMPT, this).one_or_none()
-    before = last
+    before: Row[int, bool] | None = last
     if is_anew and begun_at is not None:
         before = connection.execute(_PROMPT_AT, {**this, "at": begun_at}).one_or_none()
     gathered = _Pass(
         source,
         _known_prompts(connection, records),
         _known_tool_uses(connection, records),
-        last_number=last.prompt_number if last else 0,
+        last_number=last.prompt_number,
         number=before.prompt_number if before else 0,
-        is_private=before is not None and before.is_private,
+        is_private=before is not None and bool(before.is_private),
     )
     if source.agent_id:
         # A subagent's work belongs to the prompt that its session had been given last.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import zlib
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
+from watcher.memory import tombstones
 from watcher.memory.database import iso, least
 from watcher.memory.models import (
     Delivery,
@@ -20,15 +19,14 @@ from watcher.memory.models import (
     ToolUseStatus,
     UserPrompt,
 )
+from watcher.privacy import hook_events
+from watcher.privacy.redaction import redact
 
 # Why a session was ended that no hook said was over: judged by its silence, and so perhaps wrongly.
 IDLE = "idle"
 PROCESS_GONE = "process gone"
 NO_ACTIVITY = "no activity"
 IMPORTED = "imported"
-
-_KEPT = ("session_id", "transcript_path", "cwd", "hook_event_name", "prompt_id", "source", "reason")
-_WORDS = "last_assistant_message"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +56,9 @@ class RaisedFlag:
     folder: str  # that the session began in
     raised_at: int  # epoch
     transcript_path: str  # as the event says; empty where it does not
-    cwd: str
-    closing: int  # the checksum of what the assistant said last, of a Stop; 0 where that is not known
+    closing_digest: str  # of the words that a Stop says were the last
     reason: str  # of a SessionEnd: clear, logout, prompt_input_exit, other
-
-
-def checksum(text: str) -> int:
-    """Return by what the assistant's words are known again: a hook says it, so that nobody has to keep them."""
-    return zlib.crc32(text.strip().encode("utf-8", "replace"))
+    has_text: bool  # its event is of an older hook, and tells more than is kept
 
 
 def session(connection: Connection, session_id: str) -> Session | None:
@@ -195,19 +188,29 @@ def raise_flag(
         .where(Flag.session_id == session_id, Flag.kind == kind, Flag.raised_at_epoch == at)
     )
     if not is_known:
-        kept = json.dumps(_kept(_decode(event)), ensure_ascii=False)
+        kept = hook_events.reduced(event)
         values = {"session_id": session_id, "kind": kind, "project": project, "event": kept, "raised_at_epoch": at}
         connection.execute(insert(Flag).values(values))
 
 
+def reduce_events(connection: Connection) -> int:
+    """Let go of the texts in events that older hooks raised whole; return how many there were."""
+    whole = select(Flag.id, Flag.event).where(~Flag.event.startswith(hook_events.REDUCED, autoescape=True))
+    found = [{"flag": row.id, "kept": hook_events.reduced(row.event)} for row in connection.execute(whole)]
+    if found:
+        change = update(Flag).where(Flag.id == bindparam("flag")).values(event=bindparam("kept"))
+        connection.execute(change, found)
+    return len(found)
+
+
 def lower_flag(connection: Connection, flag_id: int, *, outcome: str, now: int) -> None:
     """Lower a flag and say what came of it."""
-    this = (Flag.id == flag_id, Flag.lowered_at_epoch.is_(None))
-    event = connection.scalar(select(Flag.event).where(*this)) or ""
-    values = {"lowered_at_epoch": now, "outcome": outcome}
-    if _WORDS in event:  # raised by an older hook
-        values["event"] = json.dumps(_kept(_decode(event)))
-    connection.execute(update(Flag).where(*this).values(values))
+    connection.execute(
+        update(Flag)
+        .where(Flag.id == flag_id, Flag.lowered_at_epoch.is_(None))
+        .values(lowered_at_epoch=now, outcome=redact(outcome))
+    )
+    tombstones.silence_flag(connection, flag_id)
 
 
 def _session(row: Row[tuple[object, ...]]) -> Session:
@@ -224,43 +227,15 @@ def _session(row: Row[tuple[object, ...]]) -> Session:
 
 def _flag(row: Row[tuple[object, ...]]) -> RaisedFlag:
     """Read a flag; its event comes from outside and may hold anything."""
-    said = _decode(row.event)
-
-    def text(key: str) -> str:
-        value = said.get(key)
-        # Half a surrogate pair, as Node writes it, is no text to anything further on.
-        return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
-
+    said = hook_events.fields(row.event)
     return RaisedFlag(
         id=row.id,
         session_id=row.session_id,
         kind=FlagKind(row.kind),
         folder=row.project,
         raised_at=row.raised_at_epoch,
-        transcript_path=text("transcript_path"),
-        cwd=text("cwd"),
-        closing=_closing(said),
-        reason=text("reason"),
+        transcript_path=said["transcript_path"],
+        closing_digest=said[hook_events.CLOSING_DIGEST],
+        reason=said["reason"],
+        has_text=hook_events.reduced(row.event) != row.event,
     )
-
-
-def _kept(said: dict[str, object]) -> dict[str, object]:
-    """Return what is kept of an event: nothing that anybody said. The hooks keep the same."""
-    closing = _closing(said)
-    return {key: said[key] for key in _KEPT if key in said} | ({"closing": closing} if closing else {})
-
-
-def _closing(said: dict[str, object]) -> int:
-    """Return the checksum of the assistant's last words; an older hook has kept them themselves."""
-    known, words = said.get("closing"), said.get(_WORDS)
-    if isinstance(known, int):
-        return known
-    return checksum(words) if isinstance(words, str) and words.strip() else 0
-
-
-def _decode(event: str) -> dict[str, object]:
-    try:
-        said = json.loads(event)
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}

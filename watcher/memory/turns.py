@@ -81,6 +81,7 @@ class StoredToolUse:
     files_read: tuple[str, ...]
     files_modified: tuple[str, ...]
     at: int  # epoch
+    origin: str = ""  # where its output came from, once that was told
 
 
 def turns(connection: Connection, session_id: str, *, is_ending: bool = False) -> list[Turn]:
@@ -227,6 +228,23 @@ def tool_uses(connection: Connection, turn: Turn) -> list[StoredToolUse]:
 def pending_tool_uses(connection: Connection, turn: Turn, limit: int) -> list[StoredToolUse]:
     """Return the oldest tool uses of a turn that wait for the agent."""
     return _tool_uses(connection, turn, ToolUse.status == ToolUseStatus.PENDING, limit=limit)
+
+
+def origins(connection: Connection, turn: Turn) -> list[str]:
+    """Return where what was used in a turn came from, as far as that was told."""
+    these = select(ToolUse.origin).where(
+        ToolUse.session_id == turn.session_id,
+        ToolUse.prompt_number.between(turn.first_number, turn.number),
+        ToolUse.origin != "",
+    )
+    return list(connection.scalars(these.distinct()))
+
+
+def origin_before(connection: Connection, turn: Turn) -> str:
+    """Return where that came from which the summary of the turn before tells of."""
+    before = (SessionSummary.session_id == turn.session_id) & (SessionSummary.prompt_number < turn.first_number)
+    newest = select(SessionSummary.origin).where(before).order_by(SessionSummary.prompt_number.desc()).limit(1)
+    return connection.scalar(newest) or ""
 
 
 def observation_titles(connection: Connection, first: Turn, last: Turn) -> tuple[str, ...]:
@@ -376,6 +394,7 @@ def _tool_uses(connection: Connection, turn: Turn, chosen: ColumnElement[bool], 
             files_read=tuple(row.files_read),
             files_modified=tuple(row.files_modified),
             at=row.created_at_epoch,
+            origin=row.origin,
         )
         for row in rows
     ]

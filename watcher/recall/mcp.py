@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from watcher import __version__
 from watcher.errors import ClaudeMemError
+from watcher.privacy.plain import framed, shown
 from watcher.recall.tools import TOOLS
 
 NAME = "claude-mem"
@@ -58,9 +59,9 @@ def _reply(answer: Answer, line: bytes) -> Message | None:
     number: Any = None
     try:
         message = _message(line)
-        number = message.get("id")
         if "method" not in message or "id" not in message:
             return None  # a notification, or the reply to something that was never asked
+        number = _id(message)
         result = _result(answer, message["method"], message.get("params") or {})
     except _RefusedError as refused:
         return {"jsonrpc": "2.0", "id": number, "error": {"code": refused.code, "message": str(refused)}}
@@ -69,13 +70,13 @@ def _reply(answer: Answer, line: bytes) -> Message | None:
 
         traceback.print_exc()  # Claude Code keeps what a server says there
         said = f"defect of claude-mem: {error!r}; the others of its tools, and other words, may do"
-        return {"jsonrpc": "2.0", "id": number, "error": {"code": _DEFECT, "message": said}}
+        return {"jsonrpc": "2.0", "id": number, "error": {"code": _DEFECT, "message": shown(said)}}
     return {"jsonrpc": "2.0", "id": number, "result": result}
 
 
 def _message(line: bytes) -> Message:
     try:
-        message = json.loads(line)
+        message = json.loads(line, parse_float=_number, parse_constant=_number)
     except (ValueError, RecursionError) as error:
         raise _RefusedError(_NO_JSON, f"no JSON: {error}") from None
     if not isinstance(message, dict):
@@ -83,7 +84,25 @@ def _message(line: bytes) -> Message:
     return message
 
 
+def _id(message: Message) -> str | float | None:
+    """Return what a reply is to be known by."""
+    number = message["id"]
+    if not isinstance(number, str | int | float | None):
+        raise _RefusedError(_NO_REQUEST, "an id is a text or a number")
+    return number
+
+
+def _number(text: str) -> float:
+    """Return a number, but for those that JSON does not have: what is sent back has to be some."""
+    number = float(text)
+    if not abs(number) < float("inf"):  # neither that nor NaN
+        raise ValueError(f"{text} is no number")
+    return number
+
+
 def _result(answer: Answer, method: object, params: object) -> Message:
+    if not isinstance(method, str):
+        raise _RefusedError(_NO_REQUEST, "a method is a text")
     if not isinstance(params, dict):
         raise _RefusedError(_NO_PARAMS, "params is an object")
     if method == "initialize":
@@ -100,7 +119,7 @@ def _result(answer: Answer, method: object, params: object) -> Message:
         return {"tools": _tools()}
     if method == "tools/call":
         return _call(answer, params.get("name"), params.get("arguments") or {})
-    raise _RefusedError(_NO_METHOD, f"there is no method {method}")
+    raise _RefusedError(_NO_METHOD, f"there is no method {method[:100]}")
 
 
 def _tools() -> list[Message]:
@@ -120,7 +139,7 @@ def _call(answer: Answer, name: object, arguments: object) -> Message:
     if not isinstance(name, str) or not isinstance(arguments, dict):
         raise _RefusedError(_NO_PARAMS, "a call has the name of a tool, and an object of arguments")
     try:
-        text, is_error = answer(name, arguments), False
+        text, is_error = framed(shown(answer(name, arguments))), False
     except ClaudeMemError as error:
-        text, is_error = f"{error}\nTry: {error.hint}" if error.hint else str(error), True
+        text, is_error = shown(f"{error}\nTry: {error.hint}" if error.hint else str(error)), True
     return {"content": [{"type": "text", "text": text}], "isError": is_error}

@@ -117,12 +117,21 @@ def read(path: Path) -> Written:
     except OSError as error:
         raise ClaudeMemError(f"cannot read {path}: {error.strerror}", hint=f"check {path}") from error
     try:
-        value = json.loads(raw.decode("utf-8-sig").strip() or "{}")
-    except ValueError as error:
+        value = json.loads(raw.decode("utf-8-sig").strip() or "{}", parse_float=_finite, parse_constant=_finite)
+        copy.deepcopy(value)  # as all that is done to it goes in as deep
+    except (ValueError, RecursionError) as error:
         raise ClaudeMemError(f"{path} is not valid JSON: {error}", hint="mend it; nothing was changed") from error
     if not isinstance(value, dict):
         raise ClaudeMemError(f"{path} holds no JSON object", hint="mend it; nothing was changed")
     return Written(raw, value)
+
+
+def _finite(text: str) -> float:
+    """Return a number, but for those that cannot be written as JSON again."""
+    number = float(text)
+    if not abs(number) < float("inf"):  # neither that nor NaN
+        raise ValueError(f"{text} is no number")
+    return number
 
 
 def check_shape(path: Path, value: dict[str, Any]) -> None:

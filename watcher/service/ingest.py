@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
@@ -16,13 +17,14 @@ from typing import NamedTuple
 
 from watcher.memory import checkpoints, intake, records, sessions
 from watcher.memory.database import Database
-from watcher.privacy import passages
+from watcher.privacy import hook_events, passages
 from watcher.privacy.ignored import Ignored
+from watcher.privacy.redaction import redact
 from watcher.service.admission import Admission
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.service.follow import beginning
 from watcher.service.history import begun_at
-from watcher.service.last_words import LastWords
+from watcher.service.last_words import LastWords, Said
 from watcher.service.noise import Noise
 from watcher.service.projects import Projects
 from watcher.settings import CaptureSettings, PrivacySettings
@@ -50,7 +52,7 @@ class _Decoded:
 
     records: list[records.Record] = field(default_factory=list)
     broken: list[checkpoints.BrokenRecord] = field(default_factory=list)
-    said: list[int] = field(default_factory=list)  # checksums of the last things that the assistant said
+    said: list[Said] = field(default_factory=list)
     cwd: str = ""
     skipped: int = 0
 
@@ -76,7 +78,7 @@ def source_of(path: Path) -> records.Source:
 def kept_of_broken(line: bytes) -> bytes:
     """Return what is kept of a line that is no entry: enough to tell what it was to be, and where it belongs."""
     found = _IDS.match(line.lstrip(b"\0"))
-    return found[0] if found else b""
+    return redact(found[0].decode("ascii")).encode() if found else b""
 
 
 def closing_words(text: str) -> str:
@@ -117,9 +119,9 @@ class Ingest:
         self._listener = listener
         self._clock = clock
         self._projects = Projects(database, clock=clock)
-        self.last_words = LastWords()
         self._begun: dict[str, int] = {}  # epoch, when the subagent of a transcript began, by its path
         self._placed: dict[str, str] = {}  # the projects of sessions whose folder is known, by session
+        self.last_words = LastWords()  # of the sessions that were taken in here
 
     def heed(self, privacy: PrivacySettings) -> None:
         """Go by these settings from now on.
@@ -193,14 +195,12 @@ class Ingest:
         self, source: records.Source, chunk: tail.Chunk, since: int, covered: int, *, is_anew: bool
     ) -> records.Taken:
         decoded = self._decode(chunk, max(since, self.horizon), self._placed.get(source.session_id, ""))
-        if not source.agent_id:
-            self.last_words.note(source.session_id, decoded.said)
         project = self._project_of(source.session_id, decoded.cwd)
         moment = self._clock()
         with self._database.write() as connection:
             started = source.started_in(decoded.cwd, project)
             taken = intake.take_in(connection, started, decoded.records, now=moment, is_anew=is_anew)
-            checkpoints.keep_broken(connection, source.path, decoded.broken, now=moment)
+            checkpoints.keep_broken(connection, started, decoded.broken, now=moment)
             checkpoints.save_checkpoint(
                 connection,
                 source,
@@ -210,6 +210,8 @@ class Ingest:
                 lines_skipped=decoded.skipped,
                 now=moment,
             )
+        if decoded.said and not source.agent_id:
+            self.last_words.note(source.session_id, decoded.said)
         for line in decoded.broken:
             self._tell(EventKind.BROKEN, source, f"{source.path} at byte {line.offset}: {line.reason}")
         return taken
@@ -246,9 +248,7 @@ class Ingest:
                 continue
             decoded.cwd = decoded.cwd or meaning.cwd
             decoded.records += found
-            decoded.said += [
-                sessions.checksum(one.text) for one in meaning.entries if isinstance(one, entries.AssistantText)
-            ]
+            decoded.said += _said(meaning.entries)
             decoded.skipped += not found
         return decoded
 
@@ -298,6 +298,14 @@ class Ingest:
         self._listener(Event(kind, text, source.session_id))
 
 
+def _said(found: Sequence[entries.Entry]) -> Iterator[Said]:
+    for entry in found:
+        if isinstance(entry, entries.AssistantText):
+            yield Said(entry.at, hook_events.digest(entry.text))
+        elif isinstance(entry, entries.Prompt):
+            yield Said(entry.at, "")
+
+
 def _whole(entry: entries.Entry, line: tail.Line) -> entries.Entry:
     """Return an entry; of a prompt that had to be shortened, what is before that: a passage may have begun in it."""
     if isinstance(entry, entries.Prompt) and line.length > tail.LONGEST:
@@ -311,7 +319,7 @@ def _broken(line: tail.Line, reason: str) -> checkpoints.BrokenRecord:
         length=line.length,
         line_hash=hashlib.blake2b(line.data, digest_size=16).hexdigest(),
         head=kept_of_broken(line.data),
-        reason=reason[:200],
+        reason=redact(reason)[:200],
     )
 
 

@@ -1,33 +1,47 @@
-"""Owns by what the last words of a session are known again, so that no hook has to hand them on.
+"""Owns knowing what the assistant said last under each of a session's latest prompts: digests, in memory alone.
 
-Remembered in this process alone: of what another one has read, a flag waits its time.
+A Stop's flag has the digest of the words that end the turn. They are compared as they stand in the transcript, for
+what is stored of them may be less. A watcher that did not read them itself does not know them.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import NamedTuple
 
-EACH = 8  # checksums of what was said last that are remembered of a session
-SESSIONS = 200  # of which they are
+SESSIONS = 1000  # that are remembered, those read last
+PROMPTS = 4  # of a session: a flag may be looked at when the next prompts are already there
+
+
+class Said(NamedTuple):
+    """One thing said in a session: by the assistant, or to it, where the digest is empty."""
+
+    at: int  # epoch
+    digest: str
 
 
 class LastWords:
-    """Remembers checksums of what the assistant said last."""
+    """The last words under the latest prompts of each session."""
 
     def __init__(self) -> None:
-        self._of: dict[str, deque[int]] = {}  # by session, the one heard of last behind all others
+        self._under: dict[str, list[Said]] = {}  # by session: of each prompt its time, and the last words under it
 
-    def note(self, session_id: str, said: Sequence[int]) -> None:
-        """Take the checksums of what was said in a session, in its order."""
-        if not said:
-            return
-        words = self._of.pop(session_id, deque(maxlen=EACH))
-        words.extend(said)
-        self._of[session_id] = words
-        if len(self._of) > SESSIONS:
-            del self._of[next(iter(self._of))]
+    def note(self, session_id: str, said: Iterable[Said]) -> None:
+        """Note what was just read of a session, in its order."""
+        under = self._under.pop(session_id, [])
+        for one in said:
+            if one.digest and under:
+                under[-1] = under[-1]._replace(digest=one.digest)
+            else:
+                under.append(one)
+        self._under[session_id] = under[-PROMPTS:]
+        if len(self._under) > SESSIONS:
+            del self._under[next(iter(self._under))]
 
-    def has(self, session_id: str, words: int) -> bool:
-        """Say whether these were among the last words of a session."""
-        return words in self._of.get(session_id, ())
+    def under(self, session_id: str, at: int, *, now: int) -> str:
+        """Return the digest of the last words under the prompt that was the last at some time (epoch).
+
+        A prompt that lies ahead of `now` is from before the clock was set back. Empty where nothing is known.
+        """
+        chosen = [one for one in self._under.get(session_id, []) if not at < one.at <= now]
+        return chosen[-1].digest if chosen else ""

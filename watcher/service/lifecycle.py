@@ -67,6 +67,9 @@ class Lifecycle:
         """Lower every raised flag that can be; return how many sessions' must wait for more of their transcript."""
         with self._database.read() as connection:
             flags = sessions.raised_flags(connection)
+        if any(flag.has_text for flag in flags):
+            with self._database.write() as connection:
+                sessions.reduce_events(connection)
         ending = {flag.session_id for flag in flags if flag.kind is FlagKind.CLEANUP}
         waiting: set[str] = set()
         for flag in flags:
@@ -247,7 +250,7 @@ class Lifecycle:
     def _is_left_out(self, flag: RaisedFlag) -> bool:
         """Say whether nothing is kept of a flag's session; the hook may know less of it."""
         admission = self._ingest.admission
-        if admission.is_private(flag.folder or flag.cwd):
+        if admission.is_private(flag.folder):
             return True
         transcript = self._transcript(flag)
         try:
@@ -287,11 +290,12 @@ class Lifecycle:
         """Say whether the transcript holds what the assistant said last, or was given long enough to.
 
         At a Stop hook's start the last words were missing from the file in half of the runs watched; they came
-        within a tenth of a second. The hook's event says by what they are known again.
+        within a tenth of a second. The hook's event carries them, and its flag their digest.
         """
-        if flag.kind is FlagKind.CLEANUP or not flag.closing:
+        if flag.kind is FlagKind.CLEANUP or not flag.closing_digest:
             return True
-        if self._ingest.last_words.has(flag.session_id, flag.closing):
+        said = self._ingest.last_words.under(flag.session_id, flag.raised_at, now=self._clock())
+        if said == flag.closing_digest:
             return True
         # By two clocks: one may have been set back, the other knows nothing of the time before this watcher.
         waited = self._pace() - self._waiting_since[flag.id]

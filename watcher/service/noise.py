@@ -42,7 +42,7 @@ _LOOKS = frozenset(
     }
 )
 # A command of commands, and what lets one write or run another.
-_JOINTS = re.compile(r"\s*(?:&&|\|\|?|;|\n)\s*")
+_JOINTS = re.compile(r"&&|\|\|?|;|\n")
 _HARMLESS = re.compile(r"\d?>\s*(?:&\d|/dev/null)|2>&1")
 _MORE = re.compile(r"[<>`]|\$\(|(?<!&)&(?!&)")
 

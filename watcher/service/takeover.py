@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from watcher.agent import base
 from watcher.agent.base import ObservationType
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import adopted, outcomes, retention, sessions, turns
+from watcher.memory import adopted, outcomes, retention, sessions, tombstones, turns
 from watcher.memory.adopted import AGENT, AdoptedPrompt, AdoptedSession, Kept, StoredPrompt
 from watcher.memory.database import Database
 from watcher.memory.outcomes import ObservationFields
@@ -40,7 +40,7 @@ class TakenOver:
     prompts: int = 0
     observations: int = 0
     summaries: int = 0
-    forgotten: int = 0  # sessions from before what the memory keeps
+    forgotten: int = 0  # sessions from before what the memory keeps, or that the user had forgotten
     empty: int = 0  # sessions of which nothing was kept there
     unmapped: dict[str, int] = field(default_factory=dict)  # sessions by project, where its folder is not known
     is_whole: bool = True  # nothing was left for the next time
@@ -87,6 +87,7 @@ class Takeover:
         digest = Digest(self.database, ExtractiveAgent(), self.settings, clock=self.clock)
         with self.database.read() as connection:
             horizon = retention.horizon(connection)
+            has_forgotten = tombstones.count(connection) > 0
             folders = Folders(theirs, adopted.projects(connection))
             kept = adopted.kept(connection)
         seen: set[str] = set()  # projects
@@ -95,14 +96,15 @@ class Takeover:
                 result.is_whole = False
                 break
             self.beat()
-            if session.last_at < horizon:
+            stays = self._not_forgotten(session, folders.of(session)) if has_forgotten else session
+            if session.last_at < horizon or (stays != session and not _has_any(stays)):
                 result.forgotten += 1
-            elif not (session.prompts or session.observations or session.summaries):
+            elif not _has_any(session):
                 result.empty += 1
             else:
                 folder = folders.of(session)
-                if not _is_taken(session, folder, kept.get(session.session_id)):
-                    folder = self._take(session, folder, result)
+                if not _is_taken(stays, folder, kept.get(session.session_id)):
+                    folder = self._take(stays, folder, result)
                 if _is_bare(folder):
                     result.unmapped[folder] = result.unmapped.get(folder, 0) + 1
                 seen |= {session.project, folder}
@@ -110,6 +112,25 @@ class Takeover:
         for project in seen:  # also where all was there: whoever was killed had not rendered them
             digest.render(project)
         return result
+
+    def _not_forgotten(self, session: TheirSession, folder: str) -> TheirSession:
+        """Return a session without what a user had forgotten of it; both memories may tell its time differently."""
+        with self.database.read() as connection:
+            known = sessions.session(connection, session.session_id)
+            places = (folder, session.project, known.project if known else "")
+            forgotten = tombstones.of(connection, session.session_id, places)
+
+        def stays(thing: TheirPrompt | TheirObservation | TheirSummary) -> bool:
+            later = thing.at + SAME_PROMPT
+            return not (forgotten.covers(thing.at) or forgotten.covers(later) or forgotten.goes_on(later))
+
+        return replace(
+            session,
+            title="" if forgotten.has_no_title else session.title,
+            prompts=tuple(filter(stays, session.prompts)),
+            observations=tuple(filter(stays, session.observations)),
+            summaries=tuple(filter(stays, session.summaries)),
+        )
 
     def _take(self, session: TheirSession, folder: str, result: TakenOver) -> str:
         """Take over one session; return its project, as it is called here."""
@@ -268,6 +289,10 @@ def _is_taken(session: TheirSession, folder: str, kept: Kept | None) -> bool:
     seen = {(one.type, one.title, one.narrative, one.facts, one.files_modified) for one in session.observations}
     turns = {one.number for one in session.summaries}
     return kept.observations >= len(seen) and kept.summaries >= len(turns)
+
+
+def _has_any(session: TheirSession) -> bool:
+    return bool(session.prompts or session.observations or session.summaries)
 
 
 def _is_bare(project: str) -> bool:

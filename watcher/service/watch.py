@@ -116,6 +116,7 @@ class Watch:
         with self._database.write() as connection:
             self._id = watchers.started(connection, pid=os.getpid(), version=__version__, now=self._clock())
             conditions.clear_observed(connection)
+            sessions.reduce_events(connection)
             begun = watchers.first_start(connection) or self._clock()
             reached = checkpoints.reached(connection)
         since = begun - YOUNG * 1000 if self._since is None else self._since

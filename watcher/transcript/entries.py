@@ -112,9 +112,10 @@ _MACHINE_TEXT = re.compile(
     r"<(?:command-name|local-command-|bash-(?:input|stdout|stderr)|task-notification|system-reminder"
     r"|user-memory-input)|\[Request interrupted by user"
 )
-# A command or skill that starts a turn begins with its message instead.
+# A command or skill that starts a turn begins with its message instead. No tag stands in that, nor in the name: a text
+# that holds thousands of them is passed over at once.
 _COMMAND = re.compile(
-    r"<command-message>.*?</command-message>\s*<command-name>(?P<name>.*?)</command-name>"
+    r"<command-message>[^<]*</command-message>\s*<command-name>(?P<name>[^<]*)</command-name>"
     r"(?:\s*<command-args>(?P<args>.*?)</command-args>)?",
     re.DOTALL,
 )

@@ -1,0 +1,117 @@
+"""Taking a transcript in: real lines with something wrong in them, read whole, in pieces, again, and anew."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.fuzz.targets.entries import REAL, WORDS
+from tests.fuzz.values import changed, json_bytes
+from tests.rows import rows
+from tests.soak.dump import Row, difference, dump
+from tests.transcript import lines
+from tests.transcript.lines import SESSION
+from watcher.memory.database import Database
+from watcher.service.ingest import Ingest
+from watcher.settings import CaptureSettings
+from watcher.transcript import entries
+
+NOW = 1_790_000_000_000
+TURNS = [line for number in range(3) for line in lines.turn(1000 * number, number).split(b"\n")[:-1]]
+LINES = st.sampled_from(TURNS) | json_bytes(changed(REAL, *WORDS, most=2)) | json_bytes(changed(REAL, *WORDS, most=1))
+CASES = st.tuples(
+    st.lists(LINES, max_size=12),
+    st.lists(st.integers(0, 100), max_size=4),  # where the file ends meanwhile, in hundredths
+    st.booleans(),  # its last line is whole
+)
+EXAMPLES = 40
+
+
+def check(case: tuple[list[bytes], list[int], bool], folder: Path) -> None:
+    made, cuts, is_whole = case
+    made = [line.replace(b"\n", b"") for line in made]
+    content = b"\n".join(made) + (b"\n" if is_whole else b"")
+    whole = _Memory(folder, "whole")
+    whole.take_in(content)
+    pieces = _Memory(folder, "pieces")
+    for cut in sorted(cuts):
+        pieces.take_in(content[: len(content) * cut // 100])
+    pieces.take_in(content)
+    try:
+        there, kept = whole.dump(), whole.kept()
+        _check_all_there(whole, content.split(b"\n")[:-1])
+        whole.take_in(content)
+        assert not difference(there, whole.dump())
+        assert not difference(there, pieces.dump())
+        whole.take_in(b'{"type":"mode"}\n' + content)  # another file, read from its start
+        assert whole.kept() == kept  # nothing twice; what is read anew in another order may close a turn
+    finally:
+        whole.database.close()
+        pieces.database.close()
+
+
+class _Memory:
+    """A memory that one transcript is taken into."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.home = folder / name
+        shutil.rmtree(self.home, ignore_errors=True)
+        shutil.copytree(_empty(folder), self.home)
+        self.database = Database(self.home / "data" / "claude-mem.db")
+        self.path = folder / "transcripts" / f"{SESSION}.jsonl"  # the same for all: it stands in the rows
+
+    def take_in(self, content: bytes) -> None:
+        """Take in a file of this content, as a watcher does that has just started."""
+        self.path.parent.mkdir(exist_ok=True)
+        self.path.write_bytes(content)
+        Ingest(self.database, CaptureSettings(), clock=lambda: NOW).take_in(self.path)
+
+    def dump(self) -> Counter[Row]:
+        """Return all rows, but for where a session runs: that is said by the first lines that are taken in."""
+        found = Counter[Row]()
+        for (table, columns), times in dump(self.database.path, self.home).items():
+            if not table.startswith("project_"):
+                found[table, tuple(one for one in columns if one[0] not in ("project", "cwd"))] += times
+        return found
+
+    def kept(self) -> list[tuple[Any, ...]]:
+        """Return what was done and asked, by what is unique of it."""
+        path = self.database.path
+        return rows(path, "SELECT uuid, prompt_text, session_id FROM user_prompts ORDER BY uuid") + rows(
+            path, "SELECT tool_use_id, name, input, output, session_id FROM tool_uses ORDER BY tool_use_id"
+        )
+
+
+def _empty(folder: Path) -> Path:
+    """Return the home of an empty memory, made once: to make one takes longer than all the rest."""
+    home = folder / "empty"
+    if not home.exists():
+        with closing(Database.create(home / "data" / "claude-mem.db")):
+            pass
+    return home
+
+
+def _check_all_there(memory: _Memory, made: list[bytes]) -> None:
+    """See that no line was taken and lost, and none is there twice."""
+    path = memory.database.path
+    found: list[entries.Entry] = []
+    broken = 0
+    for line in made:
+        try:
+            found += entries.understand(line.removesuffix(b"\r")).entries
+        except entries.BrokenLineError:
+            broken += 1
+    uses = {one.tool_use_id for one in found if isinstance(one, entries.ToolUse)}
+    prompts = {one.uuid for one in found if isinstance(one, entries.Prompt)}
+    assert {id_ for (id_,) in rows(path, "SELECT tool_use_id FROM tool_uses")} >= uses
+    assert {uuid for (uuid,) in rows(path, "SELECT uuid FROM user_prompts")} == prompts
+    assert rows(path, "SELECT reason FROM broken_lines WHERE reason LIKE '%defect%'") == []
+    assert rows(path, "SELECT count(*) FROM broken_lines") == [(broken,)]
+    counted = rows(path, "SELECT lines_taken + lines_skipped FROM checkpoints")
+    assert sum(itertools.chain(*counted)) + broken == len(made)
