@@ -300,6 +300,7 @@ def test_of_a_private_prompt_nothing_comes_over(world: Adopting, tmp_path: Path,
     assert b"marmalade" not in kept
 
 
+@pytest.mark.parametrize("has_transcript", [True, False])
 @pytest.mark.parametrize("wanted", [{"text": "number 2"}, {"session": SESSION}, {"text": "Saw 2"}])
 def test_what_was_forgotten_is_not_taken_over_again(
     world: Adopting, tmp_path: Path, wanted: dict[str, str], has_transcript: bool
