@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # POSIX venv layout; on Windows run the same commands with .venv\Scripts.
 
-.PHONY: demo test lint bench growth soak attacks lock clean
+.PHONY: demo test lint bench growth soak attacks audit lock clean
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("claude-mem needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)" if sys.version_info < (3, 11) else 0)'
@@ -39,6 +39,13 @@ soak: .venv/.installed  ## faults by the hundred for half an hour, and the table
 
 attacks: .venv/.installed  ## secrets and attacks by the hundred, and the table of what got through
 	$(BIN)/python -m tests.attacks
+
+audit: .venv/.installed  ## what is locked against the known vulnerabilities; asks the package index
+	@said=$$(mktemp) && trap 'rm -f "$$said"' EXIT; \
+	$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements.lock 2>"$$said" && cat "$$said" >&2 && exit 0; \
+	if grep -qE "Connection(Error|Timeout)|ConnectTimeout|ReadTimeout|ServiceError" "$$said"; then \
+		echo "make audit: cannot reach the package index, which knows of the vulnerabilities; try again with a network" >&2; \
+	else cat "$$said" >&2; fi; exit 1
 
 lock: .venv/.installed  ## resolve the dependencies anew, for every platform
 	$(BIN)/python -m pip install --quiet uv
