@@ -448,7 +448,7 @@ def test_a_text_is_found_whatever_its_case_and_as_json_spells_it(world: World) -
 
 def test_what_earlier_changes_left_in_the_file_is_overwritten_too(world: World) -> None:
     """A text that was cut short, or rendered anew, long before still stands in pages that are free by then."""
-    told_before = "kumquat " * 5000
+    told_before = "kumquat " * 200_000
     with world.database.write() as connection:
         connection.exec_driver_sql("INSERT INTO contexts VALUES ('/other', ?, 1)", (told_before,))
     with world.database.write() as connection:
