@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -449,10 +450,10 @@ def test_a_text_is_found_whatever_its_case_and_as_json_spells_it(world: World) -
 def test_what_earlier_changes_left_in_the_file_is_overwritten_too(world: World) -> None:
     """A text that was cut short, or rendered anew, long before still stands in pages that are free by then."""
     told_before = "kumquat " * 200_000
-    with world.database.write() as connection:
-        connection.exec_driver_sql("INSERT INTO contexts VALUES ('/other', ?, 1)", (told_before,))
-    with world.database.write() as connection:
-        connection.exec_driver_sql("DELETE FROM contexts WHERE project = '/other'")
+    with closing(sqlite3.connect(world.settings.database, isolation_level=None)) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")  # some builds of SQLite have it on
+        connection.execute("INSERT INTO contexts VALUES ('/other', ?, 1)", (told_before,))
+        connection.execute("DELETE FROM contexts WHERE project = '/other'")
     assert holds(world.settings.home, "kumquat") != []
     world.forget("P2")
     assert world.leaks("kumquat") == []
