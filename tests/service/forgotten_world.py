@@ -240,6 +240,7 @@ class Late(ExtractiveAgent):
     def __init__(self, meanwhile: Callable[[], None]) -> None:
         super().__init__()
         self.meanwhile: Callable[[], None] | None = meanwhile
+        self.fault: base.AgentError | None = None  # that it has then
 
     def digest(self, batch: base.Batch) -> base.Reply:
         """Answer."""
@@ -247,4 +248,6 @@ class Late(ExtractiveAgent):
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:
             meanwhile()
+            if self.fault is not None:
+                raise self.fault
         return reply

@@ -34,6 +34,7 @@ from tests.service.watcher_process import WatcherProcess
 from tests.transcript import lines
 from tests.transcript.lines import SESSION
 from watcher import system
+from watcher.agent import base
 from watcher.errors import ClaudeMemError
 from watcher.memory import beside, outcomes, projects, requests
 from watcher.memory.database import Database, as_json, driver
@@ -244,24 +245,35 @@ def test_what_a_subagent_did_in_a_turn_goes_with_it_however_late_it_is_read(worl
     ]
 
 
-def test_an_answer_that_comes_too_late_is_dropped_and_the_rest_is_asked_about_anew(
-    settings: Settings, database: Database
-) -> None:
+@pytest.fixture
+def late(settings: Settings, database: Database) -> World:
+    """The three turns as they were just written, and an agent that has the second one forgotten while it thinks."""
     recorder = Recorder(settings, database)
-    late = Late(lambda: None)
-    recorder.agent = late
-    recorder.digest = Digest(database, late, settings, clock=lambda: recorder.now)
-    recorder.life = Lifecycle(database, recorder.ingest, recorder.digest, settings.watch, clock=lambda: recorder.now)
-    late.meanwhile = lambda: world.forget(text=SECRET) and None
     world = World.__new__(World)
     world.recorder, world.settings, world.database = recorder, settings, database
+    recorder.agent = Late(lambda: world.forget(text=SECRET) and None)
+    recorder.digest = Digest(database, recorder.agent, settings, clock=lambda: recorder.now)
+    recorder.life = Lifecycle(database, recorder.ingest, recorder.digest, settings.watch, clock=lambda: recorder.now)
     recorder.write(*TURNS)
-    world.take_in()
-    assert world.leaks(SECRET) == []
-    assert world.prompts() == ["marmalade", "gooseberry"]
-    assert len(world.rows("SELECT 1 FROM observations")) == 2
-    assert {source for (source,) in world.rows("SELECT source FROM session_summaries")} == {"agent"}
-    assert world.rows("SELECT outcome FROM agent_requests") == [("answered",)] * 2
+    return world
+
+
+def test_an_answer_that_comes_too_late_is_dropped_and_the_rest_is_asked_about_anew(late: World) -> None:
+    late.take_in()
+    assert late.leaks(SECRET) == []
+    assert late.prompts() == ["marmalade", "gooseberry"]
+    assert len(late.rows("SELECT 1 FROM observations")) == 2
+    assert {source for (source,) in late.rows("SELECT source FROM session_summaries")} == {"agent"}
+    assert late.rows("SELECT outcome FROM agent_requests") == [("answered",)] * 2
+
+
+def test_a_failure_that_comes_too_late_counts_for_nobody(late: World) -> None:
+    assert isinstance(late.recorder.agent, Late)
+    late.recorder.agent.fault = base.AgentError("no", kind="unreadable")
+    late.take_in()
+    assert late.rows("SELECT DISTINCT attempts FROM tool_uses") == [(0,)]
+    assert late.rows("SELECT DISTINCT attempts, last_error FROM session_summaries") == [(0, None)]
+    assert late.rows("SELECT outcome FROM agent_requests") == [("unreadable",)]
 
 
 def test_while_somebody_reads_the_watcher_is_left_to_overwrite_it(
