@@ -41,7 +41,7 @@ def test_each_session_has_its_turns_in_their_order_and_an_empty_field_no_line() 
         "title": "Saw it",
         "subtitle": "",
         "narrative": "All",
-        "facts": ["one"],
+        "facts": ["a fact"],
         "files_read": ["/a"],
         "files_modified": [],
     }
@@ -49,7 +49,7 @@ def test_each_session_has_its_turns_in_their_order_and_an_empty_field_no_line() 
     summary |= {"completed": "", "next_steps": "", "notes": ""}
     second = {**PROMPT, "id": "P2", "prompt_number": 2, "closing_text": " "}
     told = "".join(markdown([SESSION, PROMPT, second, summary, observation]))
-    places = [told.index(mark) for mark in ("### P1", "#7 change: Saw it", "All", "one", "`/a`", "**S3", "### P2")]
+    places = [told.index(mark) for mark in ("### P1", "#7 change: Saw it", "All", "a fact", "`/a`", "**S3", "### P2")]
     assert places == sorted(places)
     assert "Investigated" not in told
     assert told.count("**Answered**") == 1

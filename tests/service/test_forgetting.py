@@ -147,6 +147,14 @@ def test_an_observation_goes_with_others_that_rest_on_the_same(world: World) -> 
     assert world.rows("SELECT id FROM observations") == [(1,)]
 
 
+def test_an_observation_of_another_turn_goes_with_the_tool_uses_that_it_rests_on(world: World) -> None:
+    with world.database.write() as connection:
+        connection.exec_driver_sql('UPDATE observations SET tool_use_ids = \'["tool-2","tool-3"]\' WHERE id = 3')
+    world.forget("P2")
+    assert world.rows("SELECT id FROM observations") == [(1,)]
+    assert world.prompts() == ["marmalade", "gooseberry"]
+
+
 def test_an_agent_that_says_the_same_again_is_not_heard(world: World) -> None:
     (row,) = world.rows(
         "SELECT prompt_number, type, title, subtitle, narrative, facts, concepts, files_read, files_modified "
