@@ -477,3 +477,11 @@ def test_what_earlier_changes_left_in_the_file_is_overwritten_too(world: World) 
     assert holds(world.settings.home, "kumquat") != []
     world.forget("P2")
     assert world.leaks("kumquat") == []
+
+
+def test_a_project_s_name_stands_nowhere_but_where_its_transcripts_were_read(world: World) -> None:
+    with world.database.write() as connection:
+        connection.exec_driver_sql("ANALYZE")
+    world.forget(project=PROJECT)
+    assert holds(world.settings.home, PROJECT) == []
+    assert world.rows("SELECT path FROM checkpoints") == [(str(world.recorder.transcript),)]

@@ -109,6 +109,9 @@ def delete(connection: Connection, wanted: Wanted, selected: Selection) -> set[s
     for session_id in selected.sessions.keys() - over - selected.whole:
         numbering.close_gaps(connection, session_id)
         beneath.execute(_COUNTS, (session_id,))
+    # SQLite keeps samples of what stands in indexes, such as names of projects; it takes others the next time.
+    if beneath.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat4'").fetchone():
+        beneath.execute("DELETE FROM sqlite_stat4")
     # It shows itself again where it is still so, and may quote what was asked.
     beneath.execute("DELETE FROM conditions WHERE name = 'agent'")
     if wanted.project is not None and wanted.is_whole:
