@@ -485,3 +485,15 @@ def test_a_project_s_name_stands_nowhere_but_where_its_transcripts_were_read(wor
     world.forget(project=PROJECT)
     assert holds(world.settings.home, PROJECT) == []
     assert world.rows("SELECT path FROM checkpoints") == [(str(world.recorder.transcript),)]
+
+
+def test_a_subagent_that_went_on_in_the_next_turn_is_forgotten_in_the_first_alone(world: World) -> None:
+    path = world.recorder.transcript.with_suffix("") / "subagents" / "agent-1.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(lines.tool_use(10_012, "sub-1", command=SECRET) + lines.tool_use(20_012, "sub-2"))
+    world.recorder.life.take_in(path)
+    world.forget("P2")
+    with path.open("ab") as file:
+        file.write(lines.tool_result(20_020, "sub-2") + lines.tool_use(20_030, "sub-3"))
+    world.recorder.life.take_in(path, anew=True)
+    assert world.rows("SELECT tool_use_id FROM tool_uses WHERE agent_id != '' ORDER BY 1") == [("sub-2",), ("sub-3",)]
