@@ -11,6 +11,7 @@ import hook
 STARTING = 10.0  # seconds in which a watcher that was started is not started again
 WITHOUT_LOCKS = 600.0  # seconds in which none is started again where locks do not work
 ARGUMENTS = ["watch", "--until-idle"]
+_MARK = os.O_RDWR | os.O_CREAT | hook.NO_FOLLOW
 
 
 class NoLocksError(OSError):
@@ -23,7 +24,7 @@ def ensure_watcher(name: str) -> bool:
         return _ensure_watcher(name)
     except NoLocksError as error:
         # Also written by a watcher that leaves for this reason.
-        marker = os.open(os.path.join(hook.folder("data"), "locks.failed"), os.O_RDWR | os.O_CREAT, 0o600)
+        marker = os.open(os.path.join(hook.folder("data"), "locks.failed"), _MARK, 0o600)
         if not _is_fresh(os.fstat(marker), WITHOUT_LOCKS):
             os.write(marker, b"failed\n")
             hook.log(name, f"no watcher is started: {error}; try: claude-mem watch")
@@ -40,7 +41,7 @@ def _ensure_watcher(name: str) -> bool:
     if not found:
         hook.log(name, "no watcher can be started: claude-mem is not installed; run: claude-mem install")
         return False
-    marker = os.open(os.path.join(hook.folder("data"), "watcher.starting"), os.O_RDWR | os.O_CREAT, 0o600)
+    marker = os.open(os.path.join(hook.folder("data"), "watcher.starting"), _MARK, 0o600)
     try:
         if not _lock(marker, shared=False):
             return True  # another hook is starting one at this moment
@@ -70,7 +71,7 @@ def _locks_failed() -> bool:
 def _is_locked(path: str) -> bool:
     """Say whether a process holds the lock on a file; the look itself takes it for a moment, and shared."""
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDWR | hook.NO_FOLLOW)
     except OSError:
         return False
     try:
@@ -177,7 +178,7 @@ def _put_aside(path: str) -> None:
     with open(path, "rb") as whole:
         whole.seek(-hook.MAX_LOG, os.SEEK_END)
         end = whole.read()
-    aside = os.open(path + ".1", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    aside = os.open(path + ".1", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | hook.NO_FOLLOW, 0o600)
     try:
         os.write(aside, end)
     finally:

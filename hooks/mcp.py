@@ -11,6 +11,10 @@ import launch
 
 def main() -> int:
     """Run the server, which takes over stdin and stdout; return the exit code."""
+    os.umask(0o077)
+    if not hook.is_ours(hook.home()):
+        sys.stderr.write(f"{hook.home()} is not yours alone to write into; run: claude-mem doctor\n")
+        return 1
     for command in launch.commands(["mcp"]):
         code = hook.attempt("mcp", _run, command)
         if code is not None:

@@ -35,25 +35,35 @@ SELECT EXISTS (SELECT 1 FROM contexts WHERE project != :folder)
     AND NOT EXISTS (SELECT 1 FROM contexts WHERE project = :folder)
     AND NOT EXISTS (SELECT 1 FROM project_folders WHERE folder = :folder)
 """
-# The context, and who else is at work there: that is known only now. `claude-mem context` prints the same, by the same
-# words in watcher/memory/recalled.py. JSON keeps a request on one line; a tag in it must not end the one around it.
+# The context in its frame, and who else is at work there: that is known only now. `claude-mem context` prints the same,
+# by the same words in watcher/memory/recalled.py. JSON keeps a request on one line; a tag in it must not end the frame.
 _CONTEXT = """
-SELECT text || coalesce((
+SELECT '<claude-mem-notes>' || char(10) || replace(text, '</claude-mem-notes', '&lt;/claude-mem-notes') || coalesce((
     SELECT char(10) || char(10) || 'Another session is open in this project, last heard of at '
         || strftime('%H:%M', last_activity_at_epoch / 1000, 'unixepoch') || ' UTC'
         || coalesce('; it was asked: ' || (
             SELECT substr(replace(json_quote(
-                substr(prompt_text, 1, 100) || CASE WHEN length(prompt_text) > 100 THEN '…' ELSE '' END
-            ), '<', '&lt;'), 1, 112)
-            FROM user_prompts p WHERE p.session_id = s.session_id ORDER BY prompt_number DESC LIMIT 1
+                substr(prompt_text, 1, 80) || CASE WHEN length(prompt_text) > 80 THEN '…' ELSE '' END
+            ), '<', '&lt;'), 1, 92)
+            FROM (
+                SELECT prompt_text FROM user_prompts p WHERE p.session_id = s.session_id
+                ORDER BY prompt_number DESC LIMIT 1
+            ) WHERE prompt_text != '[private]' AND NOT substr(prompt_text, 1, 80) GLOB :unseen
         ), '.')
     FROM sdk_sessions s
     WHERE status = 'active' AND last_activity_at_epoch > :now - 1800000
         AND project = :project AND session_id != :session_id
     ORDER BY last_activity_at_epoch DESC LIMIT 1
-), '')
+), '') || char(10) || '</claude-mem-notes>'
 FROM contexts WHERE project = :project AND text != ''
 """
+# A request with something in it that cannot be seen (as in watcher/privacy/plain.py; stored before such was taken away)
+# is not told.
+_UNSEEN = (
+    "*[\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\ufdd0-\ufdef\ufe00-\ufe0d\ufeff\ufff0-\ufffc\ufffe\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]*"
+)
 # Of a hook that is set up twice, the one that writes this row prints.
 _CLAIM = """
 INSERT INTO deliveries (session_id, source, project, delivered_at_epoch)
@@ -73,7 +83,7 @@ def remember(event: hook.Event) -> "bytes | None":
     connection = _up_to_date(event, time.monotonic() + (WAIT if has_watcher else 0.0), is_asking=has_watcher)
     project = hook.project_of(connection, event.project)
     connection.text_factory = bytes  # UTF-8 as it is stored, whatever the locale
-    values = {"project": project, "session_id": event.session_id, "now": event.now}
+    values = {"project": project, "session_id": event.session_id, "now": event.now, "unseen": _UNSEEN}
     row = connection.execute(_CONTEXT, values).fetchone()
     if row is None:
         return None

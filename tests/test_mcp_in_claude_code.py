@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from tests.claude_cli import run_cli
 from tests.messages_api import Kind, MessagesAPI, Reply, Request, ToolCall
 from tests.world import PLUGIN, World, is_about
+from watcher.privacy import plain
 
 pytestmark = pytest.mark.cli
 
@@ -37,11 +39,12 @@ class Model:
     def __init__(self, project: Path) -> None:
         self._project = project
         self.tool = SEARCH
+        self.arguments = {"query": "test.txt", "type": "observations"}
 
     def __call__(self, request: Request) -> Reply:
         is_answered = "tool_result" in json.dumps(request["messages"])
         if is_about(request, RECALL):
-            asked = ToolCall(self.tool, {"query": "test.txt", "type": "observations"})
+            asked = ToolCall(self.tool, self.arguments)
             return Reply(text="I have looked.") if is_answered else Reply(tool_uses=[asked])
         written = ToolCall("Write", {"file_path": str(self._project / "test.txt"), "content": "hello\n"})
         return Reply(text="It is written.") if is_answered else Reply(tool_uses=[written])
@@ -57,9 +60,10 @@ def world(tmp_path: Path) -> Iterator[Asking]:
         yield made
 
 
-def recall(world: Asking, tool: str, **options: Any) -> str:
+def recall(world: Asking, tool: str, arguments: dict[str, Any] | None = None, **options: Any) -> str:
     """Have a session ask the memory; return what the model was answered."""
     world.model.tool = tool
+    world.model.arguments = arguments or world.model.arguments
     world.say(RECALL, "--allowedTools", tool, **options)
     last = world.api.requests_of(Kind.MAIN)[-1]["messages"]
     (result,) = [
@@ -70,15 +74,16 @@ def recall(world: Asking, tool: str, **options: Any) -> str:
         if block["type"] == "tool_result"
     ]
     assert not result.get("is_error"), result
-    (content,) = result["content"]
-    return str(content["text"])
+    content = result["content"]
+    return content if isinstance(content, str) else str(content[0]["text"])
 
 
 def test_claude_finds_what_an_earlier_session_did(world: Asking) -> None:
     """The plugin's server, in the session's folder; the model is told of it in its first request, at no tool's cost."""
     text = recall(world, SEARCH)
-    assert text.startswith(f"In {world.project}. ")
-    (row,) = text.splitlines()[1:]
+    start, marked, head, row, end = text.splitlines()
+    assert (start, marked, end) == (plain.OPENING, plain.MARK, plain.CLOSING)
+    assert head.startswith(f"In {world.project}. ")
     assert row.startswith("#1 ")
     assert row.endswith("feature: test.txt: new (1 line)")
     first = next(request for request in world.api.requests_of(Kind.MAIN) if is_about(request, RECALL))
@@ -104,6 +109,14 @@ def test_an_added_server_does_the_same_without_the_plugin(world: Asking) -> None
     assert "claude mcp remove --scope user claude-mem" in world.claude_mem("uninstall")
     assert run_line(world, "claude mcp remove --scope user claude-mem").startswith("Removed MCP server claude-mem")
     assert "claude mcp" not in world.claude_mem("uninstall")
+
+
+def test_what_claude_looks_up_in_its_shell_stands_in_a_frame(world: Asking) -> None:
+    """Claude Code (2.1.330) has CLAUDECODE in each shell of its own; a user's has not."""
+    text = recall(world, "Bash", arguments={"command": f"{sys.executable} -P -m watcher search test.txt"})
+    assert text.startswith(f"{plain.OPENING}\n{plain.MARK}\n")
+    assert text.endswith(plain.CLOSING)
+    assert plain.OPENING not in world.claude_mem("search", "test.txt")
 
 
 def run_line(world: Asking, line: str) -> str:

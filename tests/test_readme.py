@@ -28,7 +28,10 @@ def test_the_make_targets_exist() -> None:
 
 @pytest.mark.parametrize(
     "folder",
-    ["watcher/transcript", "watcher/memory", "watcher/agent", "watcher/recall", "watcher/service", "watcher", "hooks"],
+    [
+        *("watcher/transcript", "watcher/memory", "watcher/agent", "watcher/recall", "watcher/service"),
+        *("watcher/privacy", "watcher", "hooks"),
+    ],
 )
 def test_the_rooms_are_those_that_are_there(folder: str) -> None:
     (row,) = re.findall(rf"^\| `{folder}/` \| ([^|]+) \|", README, re.MULTILINE)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from watcher import permissions
 from watcher.errors import UsageError
 
 AGENTS = ("claude", "extractive")
@@ -95,6 +96,48 @@ class CaptureSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivacySettings:
+    """The `[privacy]` section: what is left out of the memory. It holds from then on: see `claude-mem forget`."""
+
+    # Files, as in a .gitignore, at any depth; one that begins with / or ~/ is a whole path, and capitals make no
+    # difference. Of a tool use that names one, its tool's name is kept alone.
+    ignore: tuple[str, ...] = (
+        ".env",
+        ".env.*",
+        "!.env.dist",
+        "!.env.example",
+        "!.env.sample",
+        "!.env.template",
+        "*.jks",
+        "*.kdbx",
+        "*.key",
+        "*.p12",
+        "*.pem",
+        "*.pfx",
+        "id_dsa*",
+        "id_ecdsa*",
+        "id_ed25519*",
+        "id_rsa*",
+        ".aws/credentials",
+        ".docker/config.json",
+        ".git-credentials",
+        ".gnupg/**",
+        ".htpasswd",
+        ".kube/config",
+        ".netrc",
+        "_netrc",
+        ".npmrc",
+        ".pgpass",
+        ".pypirc",
+        ".ssh/**",
+    )
+    # Folders, as whole paths: "~/clients/**", "**/secret-*". `*` stands for any letters, and what is below is meant
+    # too. Of a session that is begun in one nothing is kept at all.
+    exclude: tuple[str, ...] = ()
+    sdk_sessions: bool = False  # whether sessions that another program has begun, through the Agent SDK, are taken in
+
+
+@dataclass(frozen=True, slots=True)
 class ContextSettings:
     """The `[context]` section: what the next session reads."""
 
@@ -125,6 +168,7 @@ class Settings:
     capture: CaptureSettings = field(default_factory=CaptureSettings)
     context: ContextSettings = field(default_factory=ContextSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
 
     @property
     def database(self) -> Path:
@@ -145,6 +189,16 @@ class Settings:
     def at_prompt(self) -> Path:
         """The file that tells a hook of `[context] at_prompt`: it cannot read the settings in its time."""
         return self.home / "data" / "at-prompt"
+
+    @property
+    def excluded(self) -> Path:
+        """The file that tells a hook of `[privacy] exclude`, a pattern a line; there is none where that is empty."""
+        return self.home / "data" / "excluded"
+
+    @property
+    def sdk_sessions(self) -> Path:
+        """The file that tells a hook of `[privacy] sdk_sessions`: it is there where that is true."""
+        return self.home / "data" / "sdk-sessions"
 
     @property
     def flags_aside(self) -> Path:
@@ -178,6 +232,7 @@ _SECTIONS: dict[str, type] = {
     "capture": CaptureSettings,
     "context": ContextSettings,
     "retention": RetentionSettings,
+    "privacy": PrivacySettings,
 }
 
 
@@ -186,10 +241,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
     Raises:
         UsageError: the file is no TOML, or a name or value in it (or in a variable) is none we know.
+        OpenToOthersError: others could have written it.
     """
     env = os.environ if environ is None else environ
     home = _folder(env, "CLAUDE_MEM_HOME", ".claude-mem")
     claude_dir = _folder(env, "CLAUDE_CONFIG_DIR", ".claude")
+    permissions.check(home)
     written = _read(home / "config.toml")
     return Settings(
         home=home,
@@ -199,6 +256,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         capture=CaptureSettings(**_section("capture", written, env)),
         context=ContextSettings(**_section("context", written, env)),
         retention=RetentionSettings(**_section("retention", written, env)),
+        privacy=PrivacySettings(**_section("privacy", written, env)),
     )
 
 
@@ -263,6 +321,8 @@ def _parsed(text: str, default: Any) -> Any:
     """Read a variable's text as the default's type; what cannot be read is left for `_checked` to refuse."""
     if isinstance(default, tuple):
         return [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(default, bool):
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
     if isinstance(default, int | float):
         try:
             return type(default)(text)
@@ -276,6 +336,10 @@ def _checked(where: str, value: Any, default: Any) -> Any:
         if isinstance(value, list) and all(isinstance(part, str) for part in value):
             return tuple(value)
         raise UsageError(f"{where}: a list of names, not {_shown(value)}", hint='write it as ["A", "B"]')
+    if isinstance(default, bool):
+        if isinstance(value, bool):
+            return value
+        raise UsageError(f"{where}: true or false, not {_shown(value)}", hint=f"the default is {str(default).lower()}")
     if isinstance(default, int | float):
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST:
             return type(default)(value)

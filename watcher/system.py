@@ -1,10 +1,9 @@
-"""Owns what differs from one operating system to another: locks, processes, permissions."""
+"""Owns what differs from one operating system to another: locks and processes; permissions have a room of their own."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import stat
 import subprocess
 import sys
 import uuid
@@ -15,26 +14,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from watcher.permissions import is_private as is_private
+from watcher.permissions import make_private_file as make_private_file
+from watcher.permissions import make_private_folder as make_private_folder
+
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 WINDOWS = sys.platform == "win32"
 LINUX = sys.platform == "linux"
-
-
-def make_private_folder(path: Path) -> None:
-    """Create a folder, and its parents, that only its owner can enter (0700)."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not WINDOWS:
-        path.chmod(0o700)
-
-
-def make_private_file(path: Path) -> None:
-    """Create an empty file that only its owner can read and write (0600), or narrow one that is there."""
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
-    os.close(descriptor)
-    if not WINDOWS:
-        path.chmod(0o600)
 
 
 def lock(path: Path) -> BaseFileLock:
@@ -243,16 +231,6 @@ def run(command: Sequence[str], *, timeout: float, environment: Mapping[str, str
         return Ran(None, "", error.strerror or str(error))
     complaints = said.decode("utf-8", "replace").strip().splitlines()
     return Ran(process.returncode, output.decode("utf-8", "replace"), complaints[-1] if complaints else "")
-
-
-def is_private(path: Path) -> bool:
-    """Say whether nobody but its owner can look at a file or folder; where permissions are unknown, it is."""
-    return WINDOWS or not stat.S_IMODE(path.lstat().st_mode) & 0o077
-
-
-def is_ours(path: Path) -> bool:
-    """Say whether a file or folder belongs to the user who runs this."""
-    return sys.platform == "win32" or path.stat().st_uid == os.geteuid()
 
 
 def watch_limit() -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -13,6 +12,7 @@ from tests.messages_api import AGENT_MARKER
 from watcher.agent import actions, prompts, shares
 from watcher.agent.base import Batch, ObservationType, ToolUse, Turn
 from watcher.agent.shares import size
+from watcher.privacy.plain import plain
 
 
 def batch(*uses: ToolUse, **changes: object) -> Batch:
@@ -93,7 +93,7 @@ def test_observed_text_cannot_leave_its_element(hostile: str) -> None:
         )
     )
     root = recording(message)
-    shown = re.sub("[\x00\x07\x1b\x7f\ud800\uffff]", "", hostile)
+    shown = plain(hostile)
     assert [e.tag for e in root] == ["project", "previous_summary", "already_observed", "turn"]
     turn = root[-1]
     assert [e.tag for e in turn] == ["prompt", "previous_summary", "tool_use", "closing_text"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.attacks.outcome import Outcome
 
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = ("secrets", "private", "hook_texts", "doors", "hostile", "forget")
 
 
 def load(name: str) -> Callable[[Path], Iterable[Outcome]]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from tests.attacks import MODULES, load
 from tests.attacks.outcome import Outcome
 
+NAMED = 3  # of the cases that get through for one reason
+
 
 def main(names: list[str]) -> int:
     if unknown := [name for name in names if name not in MODULES]:
@@ -29,14 +31,21 @@ def main(names: list[str]) -> int:
 
 
 def table(found: list[Outcome]) -> str:
-    """Return outcomes as a table in Markdown, and below it the reason of each case that may get through."""
+    """Return outcomes as a table in Markdown, and below it why what got through may."""
     lines = ["| attack or secret | tried | got through |", "|---|---|---|"]
     lines += [f"| {one.kind} | {one.tried} | {len(one.through)} |" for one in found]
     lines.append(f"| all | {sum(one.tried for one in found)} | {sum(len(one.through) for one in found)} |")
     for one in found:
+        by_reason: dict[str, list[str]] = {}
         for case in one.through:
-            lines.append(f"\n{one.kind}, {case}: {one.reasons.get(case, 'NOT MEANT TO GET THROUGH')}")
+            by_reason.setdefault(one.reasons.get(case, "NOT MEANT TO GET THROUGH"), []).append(case)
+        lines += [f"\n{one.kind}: {_some(cases)}: {reason}." for reason, cases in by_reason.items()]
     return "\n".join(lines)
+
+
+def _some(cases: list[str]) -> str:
+    more = f" and {len(cases) - NAMED} more" if len(cases) > NAMED else ""
+    return "; ".join(cases[:NAMED]) + more
 
 
 if __name__ == "__main__":

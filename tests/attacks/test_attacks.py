@@ -17,18 +17,18 @@ def test_what_gets_through_is_named_with_its_reason(name: str, tmp_path: Path) -
 
 
 def test_the_table_counts_and_gives_reasons() -> None:
-    one = Outcome("secret: sample", 3, ("a", "b"), {"a": "it is no secret"})
+    one = Outcome("secret: sample", 6, ("a", "b", "c", "d", "e"), {"a": "it is no secret"})
 
-    assert one.unexplained == ("b",)
+    assert one.unexplained == ("b", "c", "d", "e")
     assert table([one]).splitlines() == [
         "| attack or secret | tried | got through |",
         "|---|---|---|",
-        "| secret: sample | 3 | 2 |",
-        "| all | 3 | 2 |",
+        "| secret: sample | 6 | 5 |",
+        "| all | 6 | 5 |",
         "",
-        "secret: sample, a: it is no secret",
+        "secret: sample: a: it is no secret.",
         "",
-        "secret: sample, b: NOT MEANT TO GET THROUGH",
+        "secret: sample: b; c; d and 1 more: NOT MEANT TO GET THROUGH.",
     ]
 
 

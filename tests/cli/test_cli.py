@@ -114,7 +114,7 @@ def test_replay_context_and_status(tmp_path: Path) -> None:
     assert replayed.returncode == 0, replayed
     assert "1 session, " in replayed.stdout
     context = claude_mem(tmp_path, "context", "--project", "/home/dev/tidytime")
-    assert context.stdout.startswith("# Memory of earlier sessions")
+    assert context.stdout.startswith("<claude-mem-notes>\n# Memory of earlier sessions")
     status = claude_mem(tmp_path, "status")
     assert "1 completed" in status.stdout
     assert "not running" in status.stdout

@@ -79,6 +79,8 @@ def run(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
         (["projects", "--json"], 0),
         (["mcp"], 0),  # its input is at its end
         (["usage"], 0),
+        (["export"], 0),
+        (["export", "--format", "markdown", "--since", "2020-01-01"], 0),
         (["usage", "--by", "session", "--days", "7", "--json"], 0),
         (["context", "--project", "/nowhere"], 1),
     ],

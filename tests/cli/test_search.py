@@ -65,6 +65,7 @@ def test_json_for_a_pipe(home: WatcherProcess) -> None:
         "project": PROJECT,
         "at": found["S3"]["at"],
         "session_id": found["S3"]["session_id"],
+        "origin": "project",
     }
     assert found["S3"]["at"] > 1_700_000_000_000
     assert {row["id"][0] for row in json.loads(home.run("search", "duration", "--json").stdout)} == {"#", "S", "P"}
@@ -176,7 +177,7 @@ def test_a_row_takes_a_line_of_the_terminal(home: WatcherProcess, width: int) ->
     named = {line.split()[0]: line for line in lines}
     assert named["#1"].endswith("xx…  tidytime")
     assert "界" in named["#2"]
-    assert "duration[31m red next" in named["#3"]
+    assert "duration red next" in named["#3"]
     assert {wcswidth(line) for line in lines} == {width}
 
 

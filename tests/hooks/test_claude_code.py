@@ -16,6 +16,7 @@ from tests.messages_api import Kind, MessagesAPI, Reply, text_of
 from watcher import resources, system
 from watcher import settings as settings_room
 from watcher.memory.database import Database
+from watcher.privacy import hook_events
 from watcher.service.install import install
 from watcher.settings import Settings
 
@@ -58,7 +59,7 @@ def test_hooks_set_up_twice_act_once(tmp_path: Path) -> None:
     assert (finalize["kind"], cleanup["kind"]) == ("finalize", "cleanup")
     assert {row["session_id"] for row in (finalize, cleanup, session, delivery)} == {session["session_id"]}
     assert {row["project"] for row in (finalize, cleanup, session, delivery)} == {str(project)}
-    assert json.loads(finalize["event"])["last_assistant_message"] == ANSWER
+    assert json.loads(finalize["event"])["closing_digest"] == hook_events.digest(ANSWER)
     assert json.loads(cleanup["event"])["reason"] == "other"
     assert Path(session["transcript_path"]).stem == session["session_id"]
     assert Path(session["transcript_path"]).is_file()

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
 
 from tests.hooks.conftest import PROJECT, QUIET, World, epoch, payload
+from watcher import resources
+from watcher.privacy import hook_events
 
 KINDS = [("stop.py", "finalize"), ("session_end.py", "cleanup")]
+EVENTS: list[dict[str, object]] = [
+    {"transcript_path": "/home/me/où/s-1.jsonl", "cwd": 'C:\\a "b"\t', "last_assistant_message": " Fixed – 文?\n"},
+    {"reason": "prompt_input_exit", "cwd": "", "last_assistant_message": ""},
+    {"reason": "because the password is hunter2", "transcript_path": None, "cwd": ["a"], "prompt": "my secret"},
+    {"reason": "hunter2", "last_assistant_message": {"text": "my secret"}},
+    {"last_assistant_message": "half \ud83d a pair\ufffd"},
+    {"digest": "my secret", "closing_digest": "my secret", "é": 1e3},
+]
 ROUNDS = 5  # of two processes at once, which collide in most
 
 
@@ -23,17 +34,25 @@ def test_raises_one_flag(watched: World, script: str, kind: str) -> None:
         "session_id": "s-1",
         "kind": kind,
         "project": PROJECT,
-        "event": payload(script).decode(),
+        "event": hook_events.reduced(payload(script).decode()),
         "lowered_at_epoch": None,
         "outcome": None,
     }
 
 
-def test_event_is_kept_as_it_came(watched: World) -> None:
-    event = '{"session_id" :\t"s-1", "é": "\\u00e9 – 文", "x": 1e3 }\n'
+@pytest.mark.parametrize("said", EVENTS, ids=str)
+def test_an_event_is_reduced_as_the_watcher_does(watched: World, said: dict[str, object]) -> None:
+    event = json.dumps({"session_id": "s-1", **said})
     watched.run("stop.py", event.encode())
     (flag,) = watched.execute("SELECT event FROM flags")
-    assert flag["event"] == event
+    assert flag["event"] == hook_events.reduced(event)
+    assert hook_events.reduced(flag["event"]) == flag["event"]
+
+
+def test_hook_and_watcher_keep_the_same() -> None:
+    source = (resources.hooks() / "hook.py").read_text(encoding="utf-8")
+    assert f"KEPT = {json.dumps(hook_events.KEPT)[1:-1].join('()')}" in source
+    assert f"REASONS = ({json.dumps(hook_events.REASONS)[1:-1]})" in source
 
 
 def test_project_is_where_the_session_was_started(watched: World) -> None:
@@ -57,7 +76,8 @@ def test_hook_set_up_twice_raises_one_flag(watched: World, script: str, kind: st
     for turn in range(ROUNDS):
         assert watched.run_both(script, payload(script, prompt_id=str(turn))) == [QUIET, QUIET]
     flags = watched.execute("SELECT kind, event FROM flags ORDER BY id")
-    assert flags == [{"kind": kind, "event": payload(script, prompt_id=str(turn)).decode()} for turn in range(ROUNDS)]
+    events = [payload(script, prompt_id=str(turn)).decode() for turn in range(ROUNDS)]
+    assert flags == [{"kind": kind, "event": hook_events.reduced(event)} for event in events]
 
 
 def test_second_flag_is_not_raised_even_if_the_first_is_down(watched: World) -> None:

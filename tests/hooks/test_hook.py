@@ -18,6 +18,7 @@ import pytest
 
 from tests.hooks.conftest import EVENTS, QUIET, TIMEOUT, World, payload
 from watcher import resources
+from watcher.privacy import hook_events
 
 SCRIPTS = list(EVENTS)
 WRITERS = ["user_prompt_submit.py", "stop.py", "session_end.py"]
@@ -32,6 +33,7 @@ BROKEN = {
 # What a hook may load beside what Python's start and SQLite's own module load: json, subprocess, pathlib, datetime
 # and the like each cost as much as a good part of Python's own start.
 LIGHT = {
+    "_blake2",
     "hook",
     "launch",
     "os",
@@ -136,7 +138,7 @@ def test_the_memorys_own_agent_is_not_remembered(memory: World, script: str) -> 
 def test_bytes_that_are_no_utf8_do_no_harm(watched: World) -> None:
     assert watched.run("stop.py", payload("stop.py").replace(b"Fixed", b"Fi\xff\xfeed")) == QUIET
     (flag,) = watched.execute("SELECT * FROM flags")
-    assert json.loads(flag["event"])["last_assistant_message"] == "Fi\ufffd\ufffded."
+    assert json.loads(flag["event"])["closing_digest"] == hook_events.digest("Fi\ufffd\ufffded.")
 
 
 def test_lone_surrogate_does_no_harm(watched: World) -> None:
@@ -145,11 +147,12 @@ def test_lone_surrogate_does_no_harm(watched: World) -> None:
     assert session["cwd"].startswith("/odd\ufffd")
 
 
-def test_huge_event_is_kept_whole(watched: World) -> None:
+def test_huge_event_is_told_in_few_words(watched: World) -> None:
     event = payload("stop.py", last_assistant_message="ü" * 5_000_000)
     assert watched.run("stop.py", event) == QUIET
     (flag,) = watched.execute("SELECT event FROM flags")
-    assert flag["event"] == event.decode()
+    assert json.loads(flag["event"])["closing_digest"] == hook_events.digest("ü" * 5_000_000)
+    assert len(flag["event"]) < 500
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -263,3 +266,10 @@ def test_no_compiled_sqlite_module(watched: World) -> None:
     watched.edit("hook.py", "import _sqlite3 as sqlite", "import _no_such_sqlite3 as sqlite")
     watched.run("stop.py")
     assert len(watched.execute("SELECT * FROM flags")) == 1
+
+
+def test_what_an_error_quotes_is_not_logged(watched: World) -> None:
+    watched.edit("stop.py", 'hook.raise_flag(event, "finalize")', "int(event.closing)")
+    assert watched.run("stop.py", payload("stop.py", last_assistant_message="my secret")) == QUIET
+    assert "Stop ValueError in stop.py, line " in watched.log
+    assert "secret" not in watched.log

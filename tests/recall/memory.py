@@ -23,17 +23,21 @@ class Memory:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def turn(self, session: str, number: int, at: int, *, source: str = "agent", **fields: str) -> None:
+    def turn(
+        self, session: str, number: int, at: int, *, source: str = "agent", origin: str = "", **fields: str
+    ) -> None:
         """Store one turn's summary; a session begins with its first one."""
         summary = SummaryFields(**dict.fromkeys(SummaryFields.__dataclass_fields__, "") | fields)
         turn = Turn(session, PROJECT, number, number, (), "", 0, True, at, 0, 0, None, 0, 0)
         with self.database.write() as connection:
             self._begin(connection, session, at)
             if source == "agent":
-                outcomes.put_agent_summary(connection, turn, summary, agent="claude", now=at)
+                outcomes.put_agent_summary(connection, turn, summary, agent="claude", origin=origin, now=at)
             else:
                 brief = source == "brief"
-                outcomes.put_provisional(connection, turn, summary, is_brief=brief, agent="extractive", now=at)
+                outcomes.put_provisional(
+                    connection, turn, summary, is_brief=brief, agent="extractive", origin=origin, now=at
+                )
 
     def observe(self, session: str, at: int, title: str, **values: Any) -> None:
         """Store one observation."""

@@ -19,7 +19,8 @@ from watcher.recall.units import units
         ("🎉🎉🎉", 4, "🎉…"),
         ("a</b>c", 20, "a&lt;/b>c"),
         ("x < y, a<-b", 20, "x < y, a<-b"),
-        ("\x1b[31mred\x00 \u202eright\u200b", 40, "[31mred right"),
+        ("\x1b[31mred\x00 \u202eright\u200b", 40, "red right"),
+        ("List<String> and <\u200b/b>", 40, "List<String> and &lt;/b>"),
     ],
 )
 def test_a_text_is_cut_on_one_line(text: str, most: int, line: str) -> None:

@@ -19,6 +19,7 @@ from tests.conftest import FIXTURES
 from tests.service.watcher_process import WatcherProcess
 from watcher import __version__
 from watcher.memory.database import Database
+from watcher.privacy.plain import MARK, OPENING
 
 PROJECT = "/home/dev/tidytime"
 COMMAND = [sys.executable, "-P", "-m", "watcher", "mcp"]
@@ -63,11 +64,11 @@ def test_the_index_first_then_the_details(remembered: WatcherProcess) -> None:
         assert all(tool.annotations is not None and tool.annotations.read_only_hint for tool in tools)
         text, is_error = await call(client, "search", query="duration")
         assert not is_error
-        found = text.splitlines()[1].split()[0]
+        found = text.splitlines()[3].split()[0]
         assert found.startswith("#")
         assert f"> {found} " in (await call(client, "timeline", anchor=found))[0]
         assert f"## {found} " in (await call(client, "get_observations", ids=[found]))[0]
-        assert (await call(client, "get_session", session=found))[0].startswith("Session 8e2fcdbc")
+        assert (await call(client, "get_session", session=found))[0].startswith(f"{OPENING}\n{MARK}\nSession 8e2fcdbc")
 
     talk(server(remembered, CLAUDE_PROJECT_DIR=PROJECT), act)
 

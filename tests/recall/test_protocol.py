@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from watcher.errors import UsageError
+from watcher.privacy.plain import framed
 from watcher.recall.mcp import VERSIONS, serve
 
 
@@ -50,10 +51,13 @@ def test_a_call_is_answered_or_told_what_is_wrong() -> None:
     one, other, bare = said(
         request("tools/call", call), request("tools/call", {"name": "wrong"}), request("tools/call", {"name": "bare"})
     )
-    assert one["result"] == {"content": [{"type": "text", "text": "größe 🎉 search {'query': 'x'}"}], "isError": False}
+    assert one["result"] == {
+        "content": [{"type": "text", "text": framed("größe 🎉 search {'query': 'x'}")}],
+        "isError": False,
+    }
     text = "cannot be\nTry: something else"
     assert other["result"] == {"content": [{"type": "text", "text": text}], "isError": True}
-    assert bare["result"]["content"][0]["text"].endswith("bare {}")
+    assert bare["result"]["content"][0]["text"] == framed("größe 🎉 bare {}")
 
 
 @pytest.mark.parametrize(
@@ -112,4 +116,4 @@ def test_a_defect_is_told_and_the_next_is_answered(capsys: pytest.CaptureFixture
     assert failed["error"]["code"] == -32603
     assert "KeyError" in failed["error"]["message"]
     assert "KeyError" in capsys.readouterr().err
-    assert answered["result"]["content"][0]["text"] == "found"
+    assert answered["result"]["content"][0]["text"] == framed("found")

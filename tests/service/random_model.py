@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watcher.service.ingest import BROKEN_BYTES, source_of
+from watcher.service.ingest import kept_of_broken, source_of
 
 if TYPE_CHECKING:
     from tests.service.random_world import World
@@ -56,7 +56,7 @@ class Model:
         for at, line in transcript.whole_lines():
             said = self.says(line)
             if said is None:
-                self.broken.add((str(transcript.path), at, line[:BROKEN_BYTES]))
+                self.broken.add((str(transcript.path), at, kept_of_broken(line)))
             elif said:
                 self.owner.setdefault(said, session)
 

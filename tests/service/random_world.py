@@ -174,8 +174,11 @@ class World:
             self.life.finalize(source_of(path).session_id)
 
     def note_read(self, path: Path) -> None:
-        (transcript,) = (one for one in self.transcripts() if one.path == path)
-        self.model.read(transcript)
+        # A subagent's session is read before it.
+        main = Path(source_of(path).transcript_path)
+        for known in (main, path) if main.exists() and main != path else (path,):
+            (transcript,) = (one for one in self.transcripts() if one.path == known)
+            self.model.read(transcript)
 
     def step(self, *, looks: bool = True) -> None:
         """Do what the watcher does in one round (see `Watch._step`), whether it looks at all files in it or not."""

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.service.recorder import Recorder
+from watcher.privacy import hook_events
 from watcher.service import aside
+
+# What `int` complains of, it quotes.
+TORN = '{"kind": "cleanup", "event": "{}", "session_id": "s", "project": "/p", "raised_at": "my secret"}'
 
 
 @pytest.fixture
@@ -29,10 +33,20 @@ def test_a_flag_whose_file_could_not_be_removed_is_raised_once(recorder: Recorde
     assert recorder.rows("SELECT count(*) FROM flags") == [(1,)]
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"kind": "other"}', "{", '{"kind": "cleanup"}'])
-def test_a_file_that_is_no_flag_is_kept_and_told(recorder: Recorder, folder: Path, content: str) -> None:
+@pytest.mark.parametrize("content", ["", "[]", '{"kind": "other"}', "{", '{"kind": "cleanup"}', TORN])
+def test_a_file_that_is_no_flag_is_removed_and_told(recorder: Recorder, folder: Path, content: str) -> None:
     folder.mkdir(parents=True)
     (folder / "5-1.json").write_text(content)
     taken_in(recorder, folder)
-    assert [path.name for path in folder.iterdir()] == ["5-1.broken"]
+    assert list(folder.iterdir()) == []
     assert "cannot read a flag" in recorder.events[0].text
+    assert "my secret" not in recorder.events[0].text
+
+
+def test_a_flag_that_an_older_hook_set_aside_loses_its_text(recorder: Recorder, folder: Path) -> None:
+    event = json.dumps({"session_id": "s", "reason": "other", "prompt": "my secret"})
+    flag = {"session_id": "s", "kind": "cleanup", "project": "/p", "event": event, "raised_at": 5}
+    folder.mkdir(parents=True)
+    (folder / "5-1.json").write_text(json.dumps(flag))
+    taken_in(recorder, folder)
+    assert recorder.rows("SELECT event FROM flags") == [(hook_events.reduced(event),)]

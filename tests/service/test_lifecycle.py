@@ -279,3 +279,44 @@ def test_a_pid_that_was_given_to_another_process_claims_nothing(recorder: Record
     recorder.life.follow(recorder.transcript)
     recorder.life.end_quiet()
     assert statuses(recorder) == [("completed", "process gone")]
+
+
+def test_what_older_hooks_raised_whole_is_heeded_and_loses_its_text(recorder: Recorder) -> None:
+    event = {"session_id": SESSION, "transcript_path": str(recorder.transcript), "last_assistant_message": "My secret."}
+    recorder.write(lines.prompt(0, "Go"))
+    with recorder.database.write() as connection:
+        insert = (
+            "INSERT INTO flags (session_id, kind, project, event, raised_at_epoch) VALUES (?, 'finalize', '', ?, ?)"
+        )
+        connection.exec_driver_sql(insert, (SESSION, json.dumps(event), BEGIN + 9_900))
+    assert recorder.life.handle_flags() == 1
+    ((kept,),) = recorder.rows("SELECT event FROM flags")
+    assert "secret" not in kept
+    recorder.write(lines.words(9_890, "My secret."))
+    assert recorder.life.handle_flags() == 0
+
+
+def test_the_last_words_of_the_turn_before_are_not_those_of_this(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "Go"), lines.words(1, "Done."), lines.prompt(9_000, "And again"))
+    recorder.flag(FlagKind.FINALIZE, 9_900, last_assistant_message="Done.")
+    assert recorder.life.handle_flags() == 1
+    recorder.write(lines.words(9_890, "Done."))
+    assert recorder.life.handle_flags() == 0
+
+
+def test_the_next_prompt_hides_no_last_words(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "Go"), lines.words(1, "Done."), lines.prompt(9_950, "And now?"))
+    recorder.flag(FlagKind.FINALIZE, 9_900, last_assistant_message="Done.")
+    assert recorder.life.handle_flags() == 0
+
+
+def test_last_words_that_come_too_late_still_make_the_summary_better(recorder: Recorder) -> None:
+    recorder.write(lines.prompt(0, "Go"))
+    recorder.flag(FlagKind.FINALIZE, 9_900, last_assistant_message="Done at last.")
+    recorder.now += round(recorder.settings.watch.closing_wait * 1000)
+    assert recorder.life.handle_flags() == 0
+    recorder.write(lines.words(9_890, "Done at last."), lines.turn_end(9_895))
+    recorder.life.follow(recorder.transcript)
+    recorder.life.finalize(SESSION)
+    ((completed,),) = recorder.rows("SELECT completed FROM session_summaries")
+    assert "Done at last." in completed

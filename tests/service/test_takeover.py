@@ -15,10 +15,12 @@ from tests.service.test_importing import NOW, Asked, World, prompt_of
 from tests.transcript import lines
 from tests.transcript.lines import BEGIN
 from watcher.memory import lookup, outcomes, turns, typescript
+from watcher.memory.browse import Ref
 from watcher.memory.database import Database, driver
 from watcher.memory.outcomes import ObservationFields, SummaryFields
 from watcher.memory.search import search
-from watcher.service import history
+from watcher.memory.selection import Wanted
+from watcher.service import forgetting, history
 from watcher.service.digest import Digest
 from watcher.service.takeover import TakenOver, Takeover
 from watcher.settings import Settings
@@ -276,3 +278,50 @@ def test_killed_at_any_commit_and_begun_again_it_comes_to_the_same(
         database.close()
     assert len(dumps) > 2
     assert all(dump == dumps[-1] for dump in dumps)
+
+
+@pytest.mark.parametrize("has_transcript", [True, False])
+def test_of_a_private_prompt_nothing_comes_over(world: Adopting, tmp_path: Path, has_transcript: bool) -> None:
+    prompt = "<private>The marmalade</private>"
+    path = one_session(
+        tmp_path / "one.db",
+        f"UPDATE user_prompts SET prompt_text = '{prompt}' WHERE prompt_number = 1",
+        "UPDATE observations SET title = 'marmalade' WHERE prompt_number = 1",
+        "UPDATE session_summaries SET learned = 'marmalade'",
+        "UPDATE sdk_sessions SET custom_title = 'marmalade'",
+    )
+    if has_transcript:
+        world.write(SESSION, (lines.turn(0, 1) + lines.turn(HOUR, 2)).replace(b"Do number 1", prompt.encode()))
+    world.take(path)
+    assert world.rows("SELECT prompt_text, is_private FROM user_prompts") == [("[private]", 1), ("Do number 2", 0)]
+    assert world.rows("SELECT title FROM observations WHERE agent = 'claude-mem-ts'") == [("Saw 2",)]
+    assert world.rows("SELECT prompt_number FROM session_summaries") == [(2,)]
+    kept = b"".join(one.read_bytes() for one in world.settings.home.rglob("*") if one.is_file())
+    assert b"marmalade" not in kept
+
+
+@pytest.mark.parametrize("wanted", [{"text": "number 2"}, {"session": SESSION}, {"text": "Saw 2"}])
+def test_what_was_forgotten_is_not_taken_over_again(
+    world: Adopting, tmp_path: Path, wanted: dict[str, str], has_transcript: bool
+) -> None:
+    if has_transcript:
+        transcript(world)
+    path = one_session(tmp_path / "theirs.db")
+    world.take(path)
+    assert len(world.rows("SELECT 1 FROM observations WHERE agent = 'claude-mem-ts'")) == 2
+    forgetting.forget(world.settings, world.database, Wanted(**wanted), clock=lambda: world.now)
+    before = world.dump()
+    world.take(path)
+    assert world.dump() == before
+    left = [] if "session" in wanted else [("Do number 1",)]
+    assert world.rows("SELECT prompt_text FROM user_prompts") == left
+    assert world.rows("SELECT count(*) FROM observations WHERE agent = 'claude-mem-ts'") == [(len(left),)]
+
+
+def test_an_observation_of_theirs_that_was_forgotten_stays_away(world: Adopting, tmp_path: Path) -> None:
+    path = one_session(tmp_path / "theirs.db")
+    world.take(path)
+    ((number,),) = world.rows("SELECT id FROM observations WHERE title = 'Saw 2'")
+    forgetting.forget(world.settings, world.database, Wanted((Ref("#", number),)), clock=lambda: world.now)
+    world.take(path)
+    assert world.rows("SELECT title FROM observations WHERE agent = 'claude-mem-ts'") == [("Saw 1",)]

@@ -32,6 +32,8 @@ LEFT_OUT = {
 }
 # Given out in the order in which rows came in, and sessions are read in any order. A context names some.
 ROW_ID = "id"
+# Of the whole event, which holds a path in the home.
+_DIGEST = re.compile(r'"digest":"\w+",')
 _NAMED_ROW = re.compile(r"^- #\d+ ", re.MULTILINE)
 
 
@@ -68,6 +70,7 @@ def dump(path: Path, home: Path) -> Counter[Row]:
             for row in connection.execute(f'SELECT * FROM "{table}"'):
                 kept = {key: row[key] for key in row.keys() if key not in without and key != ROW_ID}  # noqa: SIM118
                 if table == "flags":
+                    kept["event"] = _DIGEST.sub("", row["event"])
                     kept["is_lowered"] = row["lowered_at_epoch"] is not None
                 found[table, tuple((key, _at_home(value, home)) for key, value in kept.items())] += 1
     return found

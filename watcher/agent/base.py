@@ -35,6 +35,7 @@ class ToolUse:
     is_error: bool = False
     files_read: tuple[str, ...] = ()
     files_modified: tuple[str, ...] = ()
+    origin: str = ""  # where its output came from: see privacy.origin
 
 
 @dataclass(frozen=True, slots=True)

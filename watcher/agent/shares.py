@@ -7,15 +7,13 @@ request has its bound whatever stands in the texts: a tool's output may be all q
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from watcher.privacy.plain import plain
+
 GAP = " […] "
 LEAST = 24  # bytes; less than this says nothing
-
-# What XML cannot hold and a model cannot use: control characters of terminals, and half characters.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +26,8 @@ class Want:
 
 def escape(text: str) -> str:
     """Return observed text such that it can stand inside an element."""
-    clean = _UNPRINTABLE.sub("", text)
     # A ">" alone closes nothing, and code is full of them.
-    return clean.replace("&", "&amp;").replace("<", "&lt;").replace("]]>", "]]&gt;")
+    return plain(text).replace("&", "&amp;").replace("<", "&lt;").replace("]]>", "]]&gt;")
 
 
 def size(text: str) -> int:
@@ -59,7 +56,7 @@ def cut(text: str, most: int, *, head: float = 2 / 3) -> str:
 
     What something is stands at the start, how it ended at the end. Nothing is returned where nothing can be told.
     """
-    text = _UNPRINTABLE.sub("", text)
+    text = plain(text)
     # No character takes less than a byte.
     if len(text) <= most and size(whole := escape(text)) <= most:
         return whole

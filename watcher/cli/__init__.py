@@ -22,6 +22,7 @@ from typer.main import get_command
 from watcher import __version__
 from watcher.cli.arguments import Command, Group
 from watcher.errors import ClaudeMemError, UsageError
+from watcher.privacy.plain import shown
 
 COMMANDS = {  # the module of each, in the order in which they are listed
     "install": "install",
@@ -38,6 +39,8 @@ COMMANDS = {  # the module of each, in the order in which they are listed
     "watch": "watch",
     "import": "import_",
     "replay": "replay",
+    "export": "export",
+    "forget": "forget",
     "retry": "retry",
     "cleanup-sessions": "cleanup_sessions",
     "uninstall": "install",
@@ -130,7 +133,7 @@ def main() -> None:
 
 
 def _end(text: str, hint: str, *, code: int) -> NoReturn:
-    typer.secho(f"claude-mem: {text}", fg="red", err=True)
+    typer.secho(f"claude-mem: {shown(text)}", fg="red", err=True)
     if hint:
-        typer.echo(f"Try: {hint}", err=True)
+        typer.echo(f"Try: {shown(hint)}", err=True)
     sys.exit(code)

@@ -40,7 +40,7 @@ def cleanup_sessions(
         with database.read() as connection:
             found = sessions.orphans(connection, now() - round(max_age * 3_600_000))
     else:
-        ingest = Ingest(database, settings.capture)
+        ingest = Ingest(database, settings.capture, settings.privacy)
         digest = Digest(database, ExtractiveAgent(), settings)
         found = Lifecycle(database, ingest, digest, settings.watch).end_orphans(max_age * 3600)
     if as_json:

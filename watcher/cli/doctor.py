@@ -55,7 +55,7 @@ def doctor(
 def _tell(finding: Finding) -> None:
     lines = wrapped(f"{finding.state:<7}  {finding.link:<12}  ", finding.text)
     word = str(finding.state)
-    say(typer.style(word, fg=_COLOURS[word]) + lines[0].removeprefix(word))
+    say(lines[0].removeprefix(word), head=word, colour=_COLOURS[word])
     for line in lines[1:] + (wrapped(" " * _INDENT + "Try: ", finding.hint) if finding.hint else []):
         say(line)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from watcher import settings as settings_room
 from watcher.cli.style import clock_time, fitted, say
+from watcher.privacy.redaction import redact
 from watcher.service.events import Event, EventKind
 
 STDOUT = 1  # file descriptor; stderr is the same file where a watcher runs in the background
@@ -32,7 +33,7 @@ _one_at_a_time = threading.Lock()
 def print_event(event: Event) -> None:
     """Print an event: when, what, in which session, and what of it."""
     session = event.session_id[:8] or "-"
-    text = " ".join(event.text.split())
+    text = " ".join(redact(event.text).split())
     line = f"{clock_time(time.time())}  {event.kind:<11}  {session:<8}  {text}"
     with _one_at_a_time:
         _rotate_log()

@@ -160,15 +160,24 @@ def _history(settings: Settings, paths: Sequence[Path]) -> History:
     from watcher.memory import checkpoints, sessions
     from watcher.memory.database import Database
     from watcher.service import history
+    from watcher.service.admission import Admission
+    from watcher.service.ingest import source_of
 
     covered, active = {}, set()
+    admission = Admission(settings.privacy, settings.home)
     if settings.database.exists():
         database = Database.existing(settings.database)
         with database.read() as connection:
             covered = checkpoints.covered(connection)
             active = {session.session_id for session in sessions.active(connection)}
         database.close()
-    return history.find(paths, settings.projects, covered, active)
+    return history.find(
+        paths,
+        settings.projects,
+        covered,
+        active,
+        leaves_out=lambda path: admission.leaves_out(source_of(path)),
+    )
 
 
 def _transcripts(

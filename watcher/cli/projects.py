@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from watcher.cli import arguments
-from watcher.cli.style import local_time, say, say_json
+from watcher.cli.style import local_time, notes, say, say_json
 from watcher.cli.table import Column, print_table
 from watcher.errors import UsageError
 
@@ -79,7 +79,8 @@ def _list(limit: int, *, as_json: bool) -> None:
             )
             for one in found
         ]
-        print_table(_HEADER, rows)
+        with notes():
+            print_table(_HEADER, rows)
     else:
         say("no project is remembered yet")
 

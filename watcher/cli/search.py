@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from watcher.cli import arguments
-from watcher.cli.style import cell, columns, local_time, on_one_line, say, say_json
+from watcher.cli.style import cell, columns, from_elsewhere, local_time, notes, on_one_line, say, say_json
 from watcher.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def search(
     ] = "relevance",
     limit: Annotated[int, typer.Option("--limit", help="Rows at most.", metavar="N", min=1, max=1000)] = 20,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON: id, type, title, project, at, session_id.")
+        bool, typer.Option("--json", help="Print JSON: id, type, title, project, at, session_id, origin.")
     ] = False,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the search index anew before.")] = False,
 ) -> None:
@@ -114,7 +114,8 @@ def search(
     if as_json:
         say_json(found.rows)
     elif found.rows:
-        _show(found.rows, [lookup.name_of(row.project, names) for row in found.rows])
+        with notes():
+            _show(found.rows, [lookup.name_of(row.project, names) for row in found.rows])
     else:
         say(f"nothing found{f' in {filters.project}' if filters.project else ''}")
         say(f"Try: {_hint(filters, has_words=bool(words))}")
@@ -155,9 +156,10 @@ def _show(found: Sequence[Found], names: Sequence[str]) -> None:
     ids = max(len(row.id) for row in found)
     width = min(_PROJECT, max(columns(on_one_line(name)) for name in names))
     left = max(_TITLE, shutil.get_terminal_size().columns - ids - width - _FIXED)
-    left = min(left, max(columns(on_one_line(row.title)) for row in found))
-    for row, name in zip(found, names, strict=True):
+    titles = [from_elsewhere(row.title, row.origin) for row in found]
+    left = min(left, max(columns(on_one_line(title)) for title in titles))
+    for row, title, name in zip(found, titles, names, strict=True):
         is_cut = sys.stdout.isatty()
-        title = cell(row.title, left) if is_cut else on_one_line(row.title)
-        project = cell(name, width).rstrip() if is_cut else name
+        title = cell(title, left) if is_cut else on_one_line(title)  # noqa: PLW2901 - as it is shown
+        project = cell(name, width).rstrip() if is_cut else on_one_line(name)
         say(f"{row.id:<{ids}}  {local_time(row.at)[:10]}  {row.type:<9}  {title}  {project}")

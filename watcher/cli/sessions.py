@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from watcher.cli import arguments
-from watcher.cli.style import local_time, say, say_json
+from watcher.cli.style import from_elsewhere, local_time, notes, say, say_json
 from watcher.cli.table import Column, print_table
 
 if TYPE_CHECKING:
@@ -63,12 +63,13 @@ def sessions(
             local_time(one.last_activity_at),
             one.status,
             f"{one.observations:,}",
-            session_line(one.title, [one.request], one.outcome),
+            from_elsewhere(session_line(one.title, [one.request], one.outcome), one.origin),
             lookup.name_of(one.project, names),
         )
         for one in found
     ]
-    print_table(_HEADER, rows)
+    with notes():
+        print_table(_HEADER, rows)
 
 
 def _told_apart(ids: Sequence[str]) -> int:

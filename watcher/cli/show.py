@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from watcher.cli.style import local_time, say, say_json
+from watcher.cli.style import local_time, notes, say, say_json
 from watcher.cli.table import print_card
 from watcher.errors import ClaudeMemError
+from watcher.memory.states import Basis
+from watcher.privacy.origin import mark
 
 if TYPE_CHECKING:
     import sqlite3
@@ -44,11 +46,12 @@ def show(
     if as_json:
         say_json([{**what._asdict(), **more} for what, more in found])
         return
-    for number, (what, more) in enumerate(found):
-        if number:
-            say("")
-        head, fields = _card(what, more)
-        print_card(head, fields)
+    with notes():
+        for number, (what, more) in enumerate(found):
+            if number:
+                say("")
+            head, fields = _card(what, more)
+            print_card(head, fields)
 
 
 def _found(connection: sqlite3.Connection, given: str) -> tuple[Details | Session, dict[str, Any]]:
@@ -116,7 +119,8 @@ def _of_observation(what: Observation, more: dict[str, Any]) -> tuple[str, _Fiel
         ("read", what.files_read),
         ("changed", what.files_modified),
         ("worded by", what.agent),
-        ("rests on", [_use(use) for use in more["tool_uses"]]),
+        ("came", mark(what.origin)),
+        ("rests on", _basis(what, more["tool_uses"])),
         ("transcript", sorted({use["transcript_path"] for use in more["tool_uses"]})),
     ]
 
@@ -130,6 +134,7 @@ def _of_summary(what: Summary, more: dict[str, Any]) -> tuple[str, _Fields]:
         ("next steps", what.next_steps),
         ("notes", what.notes),
         ("worded by", f"{what.agent} ({what.source})"),
+        ("came", mark(what.origin)),
         ("came of it", ", ".join(what.observations)),
         ("transcript", _place(what.transcript_path, more["line"])),
     ]
@@ -156,6 +161,12 @@ def _of_session(what: Session, more: dict[str, Any]) -> tuple[str, _Fields]:
         ("turns", turns),
         ("transcript", what.transcript_path),
     ]
+
+
+def _basis(what: Observation, uses: list[dict[str, Any]]) -> list[str]:
+    """Return what an observation rests on, a line each."""
+    words = f"the words of its turn (prompt {what.prompt_number})" if what.basis == Basis.TURN else ""
+    return [*([f"{words}, in which was used:" if uses else words] if words else []), *map(_use, uses)]
 
 
 def _use(use: dict[str, Any]) -> str:

@@ -1,4 +1,8 @@
-"""Owns how things look in a terminal: colours, times, and JSON for a pipe."""
+"""Owns how things look in a terminal: colours, times, and JSON for a pipe.
+
+What stands in the memory came from elsewhere: nothing of it that cannot be seen is printed. Where it is Claude that
+runs a command, in its shell, it is told as to a model: no tag in it acts, and what is remembered stands in a frame.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,15 @@ import shutil
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import typer
+
+from watcher.privacy import plain
+from watcher.privacy.origin import mark
 
 
 def colours() -> bool | None:
@@ -18,16 +27,32 @@ def colours() -> bool | None:
     return False if os.environ.get("NO_COLOR") else None
 
 
-def say(text: str, *, colour: str = "", bold: bool = False) -> None:
-    """Print a line."""
-    typer.secho(text, fg=colour or None, bold=bold, color=colours())
+def say(text: str, *, colour: str = "", bold: bool = False, head: str = "") -> None:
+    """Print a line; with a `head`, the colour is that's alone."""
+    rest = _shown(text)
+    if head:
+        typer.echo(typer.style(head, fg=colour) + rest, color=colours())
+    else:
+        typer.secho(rest, fg=colour or None, bold=bold, color=colours())
 
 
 def say_json(value: object) -> None:
     """Print a value as JSON."""
     import orjson
 
-    sys.stdout.write(orjson.dumps(value, default=_fields, option=orjson.OPT_INDENT_2).decode() + "\n")
+    text = plain.escaped(orjson.dumps(value, default=_fields, option=orjson.OPT_INDENT_2).decode())
+    sys.stdout.write((text.replace("<", "\\u003c") if _is_read_by_claude() else text) + "\n")
+
+
+@contextmanager
+def notes() -> Iterator[None]:
+    """Put the frame around what is printed of the memory meanwhile, where it is Claude that reads it."""
+    if not _is_read_by_claude():
+        yield
+        return
+    typer.echo(f"{plain.OPENING}\n{plain.MARK}")
+    yield
+    typer.echo(plain.CLOSING)
 
 
 def fitted(line: str) -> str:
@@ -50,7 +75,12 @@ def wrapped(head: str, text: str) -> list[str]:
 
 def on_one_line(text: str) -> str:
     """Return a text without its breaks, and without what would move a terminal's cursor."""
-    return "".join(character for character in " ".join(text.split()) if character.isprintable())
+    return "".join(character for character in plain.one_line(text) if character.isprintable())
+
+
+def from_elsewhere(title: str, origin: str) -> str:
+    """Return a title, with where it came from before it where that is not the project."""
+    return f"({said}) {title}" if (said := mark(origin)) else title
 
 
 def cell(text: str, width: int) -> str:
@@ -92,6 +122,14 @@ def ago(milliseconds: int) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit} ago"
     return f"{seconds} s ago"
+
+
+def _is_read_by_claude() -> bool:
+    return bool(os.environ.get("CLAUDECODE"))  # as Claude Code has it in every shell of its own
+
+
+def _shown(text: str) -> str:
+    return plain.shown(text) if _is_read_by_claude() else plain.plain(text)
 
 
 def _fields(value: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from watcher.cli import arguments
-from watcher.cli.style import local_time, say, say_json
+from watcher.cli.style import from_elsewhere, local_time, notes, on_one_line, say, say_json
 from watcher.cli.table import Column, print_table
 from watcher.errors import ClaudeMemError, UsageError
 
@@ -54,9 +54,19 @@ def timeline(
     if as_json:
         say_json({"project": position.project, "anchor": str(what), "moments": found})
         return
-    say(position.project, bold=True)
-    rows = [(">" if one.id == str(what) else "", one.id, local_time(one.at), one.type, one.title) for one in found]
-    print_table(_HEADER, rows)
+    rows = [
+        (
+            ">" if one.id == str(what) else "",
+            one.id,
+            local_time(one.at),
+            one.type,
+            from_elsewhere(one.title, one.origin),
+        )
+        for one in found
+    ]
+    with notes():
+        say(on_one_line(position.project), bold=True)
+        print_table(_HEADER, rows)
 
 
 def _best(connection: sqlite3.Connection, words: list[str], project: str | None) -> Ref:

@@ -43,7 +43,11 @@ def watch(
     settings = settings_room.load()
     if stop:
         _stop(settings)
-    elif background:
+        return
+    from watcher.service import admission
+
+    admission.check(settings.privacy)
+    if background:
         _start(settings)
     else:
         _run(settings, until_idle=until_idle)

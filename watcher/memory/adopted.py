@@ -39,6 +39,7 @@ class AdoptedPrompt:
     number: int  # there
     text: str
     at: int
+    is_private: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class StoredPrompt:
     number: int
     at: int
     is_adopted: bool
+    is_private: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +104,13 @@ def put_session(connection: Connection, session: AdoptedSession) -> None:
 def prompts(connection: Connection, session_id: str) -> list[StoredPrompt]:
     """Return a session's prompts, oldest first."""
     rows = connection.execute(
-        select(UserPrompt.prompt_number, UserPrompt.created_at_epoch, _is_adopted())
+        select(UserPrompt.prompt_number, UserPrompt.created_at_epoch, _is_adopted(), UserPrompt.is_private)
         .where(UserPrompt.session_id == session_id)
         .order_by(UserPrompt.prompt_number)
     )
-    return [StoredPrompt(number, at, bool(is_adopted)) for number, at, is_adopted in rows]
+    return [
+        StoredPrompt(number, at, bool(is_adopted), is_private=is_private) for number, at, is_adopted, is_private in rows
+    ]
 
 
 def put_prompts(connection: Connection, session_id: str, given: Sequence[AdoptedPrompt]) -> int:
@@ -122,6 +126,7 @@ def put_prompts(connection: Connection, session_id: str, given: Sequence[Adopted
             "prompt_number": behind,
             "prompt_text": prompt.text,
             "continues_turn": False,
+            "is_private": prompt.is_private,
             "ended_at_epoch": prompt.at,
             "created_at": iso(prompt.at),
             "created_at_epoch": prompt.at,

@@ -44,6 +44,7 @@ class Session(NamedTuple):
     tool_uses: int
     observations: int
     transcript_path: str
+    origin: str = ""  # of the outcome: see privacy.origin
 
 
 class Project(NamedTuple):
@@ -69,7 +70,10 @@ SELECT session_id, project, title, coalesce((
         SELECT substr(coalesce(nullif(completed, ''), learned), 1, 500) FROM session_summaries y
         WHERE y.session_id = s.session_id AND completed || learned != '' ORDER BY prompt_number DESC LIMIT 1
     ), ''), status, started_at_epoch, max(last_activity_at_epoch, started_at_epoch), coalesce(end_reason, ''),
-    prompt_count, tool_use_count, observation_count, transcript_path
+    prompt_count, tool_use_count, observation_count, transcript_path, coalesce((
+        SELECT origin FROM session_summaries y
+        WHERE y.session_id = s.session_id AND completed || learned != '' ORDER BY prompt_number DESC LIMIT 1
+    ), '')
 FROM sdk_sessions s
 """
 # Of each status the newest, by the index that has them in order: three times as many rows as are wanted, at most.

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from watcher.memory import tombstones
 from watcher.memory.database import insert
 from watcher.memory.models import BrokenLine, Checkpoint
 from watcher.memory.records import Source
@@ -94,11 +95,11 @@ def cover(connection: Connection, path: str) -> None:
     connection.execute(update(Checkpoint).where(Checkpoint.path == path).values(since_epoch=0))
 
 
-def keep_broken(connection: Connection, path: str, broken: Iterable[BrokenRecord], *, now: int) -> None:
-    """Keep lines that are no entries, each once."""
+def keep_broken(connection: Connection, source: Source, broken: Iterable[BrokenRecord], *, now: int) -> None:
+    """Keep lines that are no entries, each once; of a session of which something is forgotten, nothing they say."""
     rows = [
         {
-            "path": path,
+            "path": source.path,
             "offset": line.offset,
             "length": line.length,
             "line_hash": line.line_hash,
@@ -108,5 +109,7 @@ def keep_broken(connection: Connection, path: str, broken: Iterable[BrokenRecord
         }
         for line in broken
     ]
+    if rows and tombstones.of(connection, source.session_id, (source.project, source.cwd)).spans:
+        rows = [{**row, "head": b""} for row in rows]
     if rows:
         connection.execute(insert(BrokenLine).on_conflict_do_nothing(), rows)

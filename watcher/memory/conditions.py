@@ -7,6 +7,7 @@ from sqlalchemy import Connection, case, delete, update
 from watcher.memory.database import insert
 from watcher.memory.models import Condition
 from watcher.memory.states import ConditionName
+from watcher.privacy.redaction import redact
 
 AGENT = ConditionName.AGENT
 WATCHING = ConditionName.WATCHING
@@ -19,7 +20,7 @@ def put(
     connection: Connection, name: str, state: str, text: str, *, hint: str = "", until: int | None = None, now: int
 ) -> None:
     """Say that something is wrong; its beginning stays for as long as its state does."""
-    values = {"state": state, "text": text, "hint": hint, "until_epoch": until}
+    values = {"state": state, "text": redact(text), "hint": redact(hint), "until_epoch": until}
     since = case((Condition.state == state, Condition.since_epoch), else_=now)
     connection.execute(
         insert(Condition)

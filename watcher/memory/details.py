@@ -49,6 +49,8 @@ class Observation(NamedTuple):
     prompt_number: int
     agent: str
     at: int  # epoch
+    basis: str  # of Basis
+    origin: str  # where that came from: see privacy.origin
     tool_uses: list[ToolUse]
 
 
@@ -68,6 +70,7 @@ class Summary(NamedTuple):
     session_id: str
     prompt_number: int  # of the turn's last prompt
     at: int  # epoch
+    origin: str  # where what it tells of came from: see privacy.origin
     observations: list[str]  # ids of the turn's
     uuid: str  # of the prompt's entry; empty where the prompt is not kept
     transcript_path: str
@@ -105,25 +108,25 @@ def turns(connection: sqlite3.Connection, session_id: str, *, limit: int, offset
     return [summary for summary in found if summary is not None]
 
 
-def titles(connection: sqlite3.Connection, ids: list[str]) -> dict[str, tuple[str, str]]:
-    """Return type and title of observations, by id (`#12`)."""
+def titles(connection: sqlite3.Connection, ids: list[str]) -> dict[str, tuple[str, str, str]]:
+    """Return type, title and origin of observations, by id (`#12`)."""
     numbers = json.dumps([int(one[1:]) for one in ids])
     rows = connection.execute(
-        "SELECT id, type, title FROM observations WHERE id IN (SELECT value FROM json_each(?))", (numbers,)
+        "SELECT id, type, title, origin FROM observations WHERE id IN (SELECT value FROM json_each(?))", (numbers,)
     )
-    return {f"{OBSERVATION}{number}": (type_, title) for number, type_, title in rows}
+    return {f"{OBSERVATION}{number}": (type_, title, origin) for number, type_, title, origin in rows}
 
 
 def _observation(connection: sqlite3.Connection, what: Ref) -> Observation | None:
     row = connection.execute(
         "SELECT type, title, subtitle, narrative, facts, concepts, files_read, files_modified, project, session_id, "
-        "prompt_number, agent, created_at_epoch, tool_use_ids FROM observations WHERE id = ?",
+        "prompt_number, agent, created_at_epoch, basis, origin, tool_use_ids FROM observations WHERE id = ?",
         (what.number,),
     ).fetchone()
     if row is None:
         return None
     lists = [_texts(column) for column in row[4:8]]
-    return Observation._make((str(what), *row[:4], *lists, *row[8:13], _tool_uses(connection, row[13])))
+    return Observation._make((str(what), *row[:4], *lists, *row[8:15], _tool_uses(connection, row[15])))
 
 
 def _tool_uses(connection: sqlite3.Connection, ids: str) -> list[ToolUse]:
@@ -143,7 +146,7 @@ def _tool_uses(connection: sqlite3.Connection, ids: str) -> list[ToolUse]:
 def _summary(connection: sqlite3.Connection, what: Ref) -> Summary | None:
     row = connection.execute(
         "SELECT request, investigated, learned, completed, next_steps, notes, source, agent, s.project, s.session_id, "
-        "prompt_number, created_at_epoch, coalesce(transcript_path, '') "
+        "prompt_number, created_at_epoch, origin, coalesce(transcript_path, '') "
         "FROM session_summaries s LEFT JOIN sdk_sessions USING (session_id) WHERE s.id = ?",
         (what.number,),
     ).fetchone()
@@ -155,7 +158,7 @@ def _summary(connection: sqlite3.Connection, what: Ref) -> Summary | None:
     uuid = connection.execute(
         "SELECT uuid FROM user_prompts WHERE session_id = ? AND prompt_number = ?", (session_id, prompt_number)
     ).fetchone()
-    return Summary._make((str(what), *row[:12], ids, uuid[0] if uuid else "", row[12]))
+    return Summary._make((str(what), *row[:13], ids, uuid[0] if uuid else "", row[13]))
 
 
 def _prompt(connection: sqlite3.Connection, what: Ref) -> Prompt | None:

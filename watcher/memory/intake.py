@@ -3,6 +3,9 @@
 Whatever is read twice comes in once: prompts are unique by the uuid of their entry and tool uses by their id, over
 all sessions. So a transcript can be read again from its start, and the history that a fork copies stays with the
 session it was made in.
+
+What is done about a private prompt is kept by the names of its tools alone, whenever it comes in: until the next prompt
+that is not private and begins a turn, and by the subagents that were begun until then.
 """
 
 from __future__ import annotations
@@ -12,12 +15,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from watcher.memory import sifting
 from watcher.memory.database import among, greatest, insert, iso
 from watcher.memory.identifiers import all_parts
-from watcher.memory.models import OF_SUBAGENT, SdkSession, SessionStatus, ToolUse, ToolUseStatus, UserPrompt
+from watcher.memory.models import (
+    OF_SUBAGENT,
+    Forgotten,
+    SdkSession,
+    SessionStatus,
+    ToolUse,
+    ToolUseStatus,
+    UserPrompt,
+)
 from watcher.memory.prepared import Prepared
 from watcher.memory.records import (
     PromptRecord,
@@ -47,15 +59,29 @@ _MAKE_SESSION = _NEW_SESSION.on_conflict_do_update(
     set_={"project": _NEW_SESSION.excluded.project, "cwd": _NEW_SESSION.excluded.cwd},
     where=SdkSession.project == "",
 )
-_LAST_NUMBER = select(func.max(UserPrompt.prompt_number)).where(UserPrompt.session_id == bindparam("of_session"))
-_NUMBER_AT = (
-    select(UserPrompt.prompt_number)
+_IS_PRIVATE = (
+    select(UserPrompt.is_private)
+    .where(UserPrompt.session_id == bindparam("of_session"))
+    .order_by(UserPrompt.prompt_number.desc())
+    .limit(1)
+    .correlate(None)
+    .scalar_subquery()
+)
+# Asked along with it, so that whoever never forgot anything is asked nothing more.
+_HAS_FORGOTTEN = select(Forgotten.id).exists()
+_LAST_PROMPT = select(
+    func.coalesce(func.max(UserPrompt.prompt_number), 0).label("prompt_number"),
+    _IS_PRIVATE.label("is_private"),
+    _HAS_FORGOTTEN.label("has_forgotten"),
+).where(UserPrompt.session_id == bindparam("of_session"))
+_PROMPT_AT = (
+    select(UserPrompt.prompt_number, UserPrompt.is_private)
     .where(UserPrompt.session_id == bindparam("of_session"), UserPrompt.created_at_epoch <= bindparam("at"))
     .order_by(UserPrompt.created_at_epoch.desc(), UserPrompt.prompt_number.desc())
     .limit(1)
 )
 _PROMPT_STARTS = (
-    select(UserPrompt.created_at_epoch)
+    select(UserPrompt.created_at_epoch, UserPrompt.is_private)
     .where(UserPrompt.session_id == bindparam("of_session"))
     .order_by(UserPrompt.created_at_epoch)
 )
@@ -113,6 +139,21 @@ _ATTRIBUTE = (
     .where(OF_SUBAGENT, ToolUse.session_id == bindparam("of_session"), ToolUse.prompt_number != _PROMPTS_BEFORE)
     .values(prompt_number=_PROMPTS_BEFORE)
 )
+# A subagent's transcript may have been read before the prompt that it was begun about.
+_HIDE = (
+    update(ToolUse)
+    .where(
+        OF_SUBAGENT,
+        ToolUse.session_id == bindparam("of_session"),
+        ToolUse.status != ToolUseStatus.SKIPPED,
+        ToolUse.prompt_number.in_(
+            select(UserPrompt.prompt_number).where(
+                UserPrompt.session_id == bindparam("of_session"), UserPrompt.is_private
+            )
+        ),
+    )
+    .values(status=ToolUseStatus.SKIPPED, input=None, output=None, files_read=[], files_modified=[])
+)
 
 _OF_SESSION = update(SdkSession).where(SdkSession.session_id == bindparam("of_session"))
 _TOUCH_SESSION = _OF_SESSION.values(
@@ -120,7 +161,12 @@ _TOUCH_SESSION = _OF_SESSION.values(
     last_prompt_at_epoch=greatest(SdkSession.last_prompt_at_epoch, bindparam("prompted_at")),
     prompt_count=SdkSession.prompt_count + bindparam("prompts"),
     tool_use_count=SdkSession.tool_use_count + bindparam("tool_uses"),
-    title=case((bindparam("new_title") != "", bindparam("new_title")), else_=SdkSession.title),
+    title=case(
+        (SdkSession.hides_title | bindparam("has_private"), ""),
+        (bindparam("new_title") != "", bindparam("new_title")),
+        else_=SdkSession.title,
+    ),
+    hides_title=SdkSession.hides_title | bindparam("has_private"),
 )
 _IS_AHEAD = SdkSession.completed_at_epoch > bindparam("now")  # by a clock that was set back since
 _HAS_WORKED = (SdkSession.completed_at_epoch < bindparam("worked_at")) | (_IS_AHEAD & (bindparam("tool_uses") > 0))
@@ -153,12 +199,14 @@ class _Pass:
     known_tool_uses: set[str]  # ids of those that are in the memory
     last_number: int  # of the session's prompts so far
     number: int  # of the prompt that records belong to now; 0: none of this session
+    is_private: bool  # that prompt is
     prompts: list[_Row] = field(default_factory=list)
     tool_uses: dict[str, _Row] = field(default_factory=dict)  # the new ones, by id, with their results where they came
     results: list[_Row] = field(default_factory=list)  # of those that were known
     merged: int = 0  # results that came along with their tool use
     turns: dict[int, _Turn] = field(default_factory=dict)
     title: str = ""
+    has_private: bool = False  # some of a prompt was taken out, be it one that a fork has copied
     last_at: int = 0
     prompted_at: int = 0
 
@@ -171,20 +219,27 @@ class _Pass:
             case ToolUseRecord():
                 tool_use_id = record.tool_use_id
                 if tool_use_id not in self.known_tool_uses and tool_use_id not in self.tool_uses:
+                    record = _by_name_only(record) if self.is_private else record
                     self.tool_uses[tool_use_id] = _tool_use_row(self.source, record, self.number)
                 self._turn().active_at = record.at
             case ToolResultRecord():
                 self._add_result(record)
             case WordsRecord():
                 self._turn().active_at = record.at
-                self._turn().words = record
+                if not self.is_private:
+                    self._turn().words = record
             case TurnEndRecord():
                 self._turn().ended_at = record.at
             case TitleRecord():
                 self.title = record.text
 
     def _add_prompt(self, record: PromptRecord) -> None:
-        """Gather a prompt where it is new; let what follows belong to it."""
+        """Gather a prompt where it is new; let what follows belong to it.
+
+        One that is typed into a private turn does not end that.
+        """
+        self.is_private = record.is_private or (record.continues_turn and self.is_private)
+        self.has_private = self.has_private or record.had_private
         if record.uuid in self.known:
             session_id, number = self.known[record.uuid]
             self.number = number if session_id == self.source.session_id else 0
@@ -193,7 +248,7 @@ class _Pass:
         self.number = self.last_number
         self.known[record.uuid] = (self.source.session_id, self.number)
         self.prompted_at = max(self.prompted_at, record.at)
-        self.prompts.append(_prompt_row(self.source, record, self.number))
+        self.prompts.append(_prompt_row(self.source, record, self.number, is_private=self.is_private))
 
     def _add_result(self, record: ToolResultRecord) -> None:
         """Gather a result: most come along with their tool use, and are stored with it at once."""
@@ -212,32 +267,44 @@ class _Pass:
 def take_in(
     connection: Connection, source: Source, records: Sequence[Record], *, now: int, is_anew: bool = False
 ) -> Taken:
-    """Write records in their order; only the new ones count.
+    """Write records in their order; only the new ones count, and none that was forgotten.
 
     `is_anew`: they may be from before what is known of the session, and belong to the prompt before them.
     """
     if not records:
         return Taken()
-    # A title carries no time, and makes no session.
-    begun_at = next((record.at for record in records if not isinstance(record, TitleRecord)), None)
     this = {"of_session": source.session_id}
     known = connection.execute(_SESSION, this).one_or_none()
+    last = connection.execute(_LAST_PROMPT, this).one()
+    if last.has_forgotten:
+        places = (source.project, source.cwd, known.project if known else "")
+        records = sifting.sift(connection, source, places, records, now=now)
+        if not records:
+            return Taken()
+    # A title carries no time, and makes no session.
+    begun_at = next((record.at for record in records if not isinstance(record, TitleRecord)), None)
     if begun_at is not None and (known is None or (source.cwd and not known.project)):
         _make_session(connection, source, begun_at)
-    last_number = connection.scalar(_LAST_NUMBER, this) or 0
-    is_before = is_anew and begun_at is not None
+    before: Row[int, bool] | None = last
+    if is_anew and begun_at is not None:
+        before = connection.execute(_PROMPT_AT, {**this, "at": begun_at}).one_or_none()
     gathered = _Pass(
         source,
         _known_prompts(connection, records),
         _known_tool_uses(connection, records),
-        last_number=last_number,
-        number=(connection.scalar(_NUMBER_AT, {**this, "at": begun_at}) or 0) if is_before else last_number,
+        last_number=last.prompt_number,
+        number=before.prompt_number if before else 0,
+        is_private=before is not None and bool(before.is_private),
     )
     if source.agent_id:
         # A subagent's work belongs to the prompt that its session had been given last.
-        starts = connection.scalars(_PROMPT_STARTS, this).all()
+        prompts = connection.execute(_PROMPT_STARTS, this).all()
+        starts = [prompt.created_at_epoch for prompt in prompts]
+        was_begun = bisect_right(starts, source.begun_at)
+        is_private = was_begun > 0 and prompts[was_begun - 1].is_private
         for record in records:
             gathered.number = bisect_right(starts, record.at)
+            gathered.is_private = is_private or (gathered.number > 0 and prompts[gathered.number - 1].is_private)
             gathered.add(record)
     else:
         for record in records:
@@ -252,6 +319,8 @@ def take_in(
         _write_turns(connection, source.session_id, gathered.turns, now=now)
     if taken.prompts:
         _attribute_anew(connection, source.session_id)
+    if any(prompt["is_private"] for prompt in gathered.prompts):
+        connection.execute(_HIDE, this)
     was_over = known is not None and known.status != SessionStatus.ACTIVE
     _touch_session(connection, gathered, taken, was_over=was_over, now=now)
     return taken
@@ -290,7 +359,11 @@ def _attribute_anew(connection: Connection, session_id: str) -> None:
     connection.execute(_ATTRIBUTE, {"of_session": session_id})
 
 
-def _prompt_row(source: Source, record: PromptRecord, number: int) -> _Row:
+def _by_name_only(record: ToolUseRecord) -> ToolUseRecord:
+    return record._replace(input="", files_read=(), files_modified=(), is_skipped=True)
+
+
+def _prompt_row(source: Source, record: PromptRecord, number: int, *, is_private: bool) -> _Row:
     return {
         "uuid": record.uuid,
         "session_id": source.session_id,
@@ -298,6 +371,7 @@ def _prompt_row(source: Source, record: PromptRecord, number: int) -> _Row:
         "prompt_text": record.text,
         "identifiers": all_parts([record.text]),
         "continues_turn": record.continues_turn and number > 1,
+        "is_private": is_private,
         "created_at": iso(record.at),
         "created_at_epoch": record.at,
     }
@@ -359,7 +433,8 @@ def _touch_session(connection: Connection, gathered: _Pass, taken: Taken, *, was
         "prompts": taken.prompts,
         "tool_uses": taken.tool_uses,
     }
-    connection.execute(_TOUCH_SESSION, {**values, "new_title": gathered.title})
+    told = {"new_title": gathered.title, "has_private": gathered.has_private}
+    connection.execute(_TOUCH_SESSION, {**values, **told})
     if not was_over:
         return
     goes_on = connection.execute(_GO_ON, {**values, "worked_at": gathered.last_at, "now": now}).rowcount

@@ -26,6 +26,7 @@ from watcher.memory import recalled, search_index
 from watcher.memory.states import FlagKind as FlagKind
 from watcher.memory.states import SessionStatus as SessionStatus
 from watcher.memory.states import SummarySource as SummarySource
+from watcher.memory.states import TombstoneKind as TombstoneKind
 from watcher.memory.states import ToolUseStatus as ToolUseStatus
 
 Epoch = Annotated[int, "milliseconds since 1970"]
@@ -63,6 +64,7 @@ class SdkSession(Base):
     transcript_path: Mapped[str] = mapped_column(server_default="")
     status: Mapped[str] = mapped_column(server_default=SessionStatus.ACTIVE)
     title: Mapped[str] = mapped_column(server_default="")
+    hides_title: Mapped[bool] = mapped_column(server_default=text("0"))  # it is made from prompts, and one was private
     started_at: Mapped[str]
     started_at_epoch: Mapped[Epoch]
     completed_at: Mapped[str | None]
@@ -91,6 +93,7 @@ class UserPrompt(Base):
     prompt_number: Mapped[int]  # from 1
     prompt_text: Mapped[str]
     continues_turn: Mapped[bool]  # typed while the turn before was still running
+    is_private: Mapped[bool] = mapped_column(server_default=text("0"))  # of what is done about it, names are kept alone
     closing_text: Mapped[str] = mapped_column(server_default="")
     closing_at_epoch: Mapped[Epoch] = mapped_column(server_default=text("0"))
     ended_at_epoch: Mapped[Epoch | None]  # when the transcript itself says that the turn was over
@@ -129,6 +132,7 @@ class ToolUse(Base):
     files_read: Mapped[list[str]] = mapped_column(JSON)
     files_modified: Mapped[list[str]] = mapped_column(JSON)
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    origin: Mapped[str] = mapped_column(server_default="")  # of its output; told when it is observed
     created_at: Mapped[str]
     created_at_epoch: Mapped[Epoch]
     finished_at_epoch: Mapped[Epoch | None]
@@ -156,7 +160,9 @@ class Observation(Base):
     concepts: Mapped[list[str]] = mapped_column(JSON)
     files_read: Mapped[list[str]] = mapped_column(JSON)
     files_modified: Mapped[list[str]] = mapped_column(JSON)
-    tool_use_ids: Mapped[list[str]] = mapped_column(JSON)  # what it rests on
+    tool_use_ids: Mapped[list[str]] = mapped_column(JSON)  # what it rests on; of basis turn: all of its turn's
+    basis: Mapped[str] = mapped_column(server_default="")  # named by the agent, or the words of its turn; see states
+    origin: Mapped[str] = mapped_column(server_default="")  # where that came from: see privacy.origin
     agent: Mapped[str]  # who worded it: claude, extractive
     content_hash: Mapped[str]
     identifiers: Mapped[str] = mapped_column(server_default="")  # taken apart, for the search index
@@ -187,6 +193,7 @@ class SessionSummary(Base):
     summary_text: Mapped[str]  # the six fields as one readable text
     source: Mapped[str]
     agent: Mapped[str]
+    origin: Mapped[str] = mapped_column(server_default="")  # where what it tells of came from: see privacy.origin
     closing_at_epoch: Mapped[Epoch]  # the closing words it knew of
     attempts: Mapped[int] = mapped_column(server_default=text("0"))  # of the agent, while provisional
     last_error: Mapped[str | None]
@@ -357,6 +364,21 @@ class Condition(Base):
     hint: Mapped[str] = mapped_column(server_default="")
     since_epoch: Mapped[Epoch]
     until_epoch: Mapped[Epoch | None]  # when it is tried again, where that is known
+
+
+class Forgotten(Base):
+    """One tombstone: what was forgotten, so that it does not come in again. It holds ids and times, and no text."""
+
+    __tablename__ = "forgotten"
+    __table_args__ = (UniqueConstraint("kind", "key", "since_epoch"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)  # grows with each forgetting: see `tombstones.count`
+    kind: Mapped[str]
+    key: Mapped[str]  # the id, or a hash of what names a project; empty where the times are all projects'
+    since_epoch: Mapped[Epoch] = mapped_column(server_default=text("0"))
+    until_epoch: Mapped[Epoch] = mapped_column(server_default=text("0"))  # itself included
+    is_open: Mapped[bool] = mapped_column(server_default=text("0"))  # until the next prompt; or: not overwritten yet
+    forgotten_at_epoch: Mapped[Epoch]
 
 
 @event.listens_for(Base.metadata, "after_create")

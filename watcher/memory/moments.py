@@ -36,12 +36,13 @@ class Moment(NamedTuple):
     title: str
     session_id: str
     at: int  # epoch
+    origin: str  # see privacy.origin; empty of a prompt
 
 
 _COLUMNS = {
-    OBSERVATION: "id, type, title, session_id, created_at_epoch FROM observations",
-    SUMMARY: "id, 'summary', request, session_id, created_at_epoch FROM session_summaries",
-    PROMPT: "id, 'prompt', substr(prompt_text, 1, 500), session_id, created_at_epoch FROM user_prompts",
+    OBSERVATION: "id, type, title, session_id, created_at_epoch, origin FROM observations",
+    SUMMARY: "id, 'summary', request, session_id, created_at_epoch, origin FROM session_summaries",
+    PROMPT: "id, 'prompt', substr(prompt_text, 1, 500), session_id, created_at_epoch, '' FROM user_prompts",
 }
 _OF_PROJECT = """
 SELECT {columns} WHERE project = :project AND (created_at_epoch, id) {side} (:at, :bound)
@@ -55,7 +56,7 @@ WITH these (session_id) AS (
         ORDER BY started_at_epoch DESC LIMIT :late
     )
 )
-SELECT p.id, p.type, p.title, p.session_id, p.created_at_epoch
+SELECT p.id, p.type, p.title, p.session_id, p.created_at_epoch, ''
 FROM these CROSS JOIN (SELECT {columns}) p ON p.session_id = these.session_id
 WHERE created_at_epoch BETWEEN :since AND :until AND (created_at_epoch, p.id) {side} (:at, :bound)
 ORDER BY created_at_epoch {order}, p.id {order} LIMIT :depth
@@ -124,7 +125,7 @@ def _values(where: Position, kind: str, depth: int) -> dict[str, object]:
     return {"project": where.project, "at": where.at, "bound": bound, "depth": depth}
 
 
-def _moments(kind: str, rows: list[tuple[int, str, str, str, int]]) -> list[Moment]:
+def _moments(kind: str, rows: list[tuple[int, str, str, str, int, str]]) -> list[Moment]:
     return [Moment._make((f"{kind}{number}", *rest)) for number, *rest in rows]
 
 

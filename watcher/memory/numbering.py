@@ -32,8 +32,17 @@ def renumber(connection: Connection, session_id: str) -> None:
         _by_time(connection, table, session_id, (table.session_id == session_id) & (table.prompt_number == 0))
 
 
-def _move(connection: Connection, session_id: str, moved: dict[int, int]) -> None:
-    for table in (UserPrompt, SessionSummary, Observation):
+def close_gaps(connection: Connection, session_id: str) -> None:
+    """Number a session's prompts anew in their order, where some are gone with all that stood under them."""
+    numbers = select(UserPrompt.prompt_number).where(UserPrompt.session_id == session_id)
+    before = connection.scalars(numbers.order_by(UserPrompt.prompt_number))
+    if moved := {old: number for number, old in enumerate(before, start=1) if old != number}:
+        _move(connection, session_id, moved, ToolUse)
+
+
+def _move(connection: Connection, session_id: str, moved: dict[int, int], *more: type[ToolUse]) -> None:
+    tables: tuple[type[UserPrompt] | _Numbered, ...] = (UserPrompt, SessionSummary, Observation, *more)
+    for table in tables:
         of_session = table.session_id == session_id
         number = case(moved, value=table.prompt_number, else_=table.prompt_number)
         # A number may still be another's: so each is free before it is taken.

@@ -1,17 +1,24 @@
-"""Owns what comes of a digest: summaries, observations, the marks on tool uses, and what it cost."""
+"""Owns what comes of a digest: summaries, observations, the marks on tool uses, and what it cost.
+
+Whoever worded it, only plain text is stored: an agent may have copied what was hidden in a tool's output.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
+from watcher.memory import tombstones
 from watcher.memory.database import insert, iso
 from watcher.memory.identifiers import all_parts
 from watcher.memory.models import Observation, SdkSession, SessionSummary, SummarySource, ToolUse, ToolUseStatus
+from watcher.memory.states import TombstoneKind
 from watcher.memory.turns import Turn
+from watcher.privacy.plain import plain
+from watcher.privacy.redaction import redact
 
 MISSING = "unreadable: the answer lacks the summary of this turn"  # what is kept as the error then
 
@@ -49,6 +56,8 @@ class ObservationFields:
     files_modified: tuple[str, ...]
     tool_use_ids: tuple[str, ...]
     at: int  # epoch: when the last of the tool uses it rests on was begun
+    basis: str = ""  # of Basis; empty where that is not known
+    origin: str = ""  # of Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +69,34 @@ class Retried:
 
 
 def put_provisional(
-    connection: Connection, turn: Turn, summary: SummaryFields, *, is_brief: bool = False, agent: str, now: int
+    connection: Connection,
+    turn: Turn,
+    summary: SummaryFields,
+    *,
+    is_brief: bool = False,
+    agent: str,
+    origin: str = "",
+    now: int,
 ) -> bool:
     """Store a provisional summary, unless the agent's knows the same closing words; say whether it was stored.
 
     One that `is_brief` does not wait for the agent's.
     """
     source = SummarySource.BRIEF if is_brief else SummarySource.PROVISIONAL
-    return _put_summary(connection, turn, summary, source, agent, now) > 0
+    return _put_summary(connection, turn, summary, source, agent, origin, now) > 0
 
 
-def put_agent_summary(connection: Connection, turn: Turn, summary: SummaryFields, *, agent: str, now: int) -> None:
+def put_agent_summary(
+    connection: Connection, turn: Turn, summary: SummaryFields, *, agent: str, origin: str = "", now: int
+) -> None:
     """Store the agent's summary in the place of what was there, unless that knows later closing words."""
-    _put_summary(connection, turn, summary, SummarySource.AGENT, agent, now)
+    _put_summary(connection, turn, summary, SummarySource.AGENT, agent, origin, now)
 
 
 def put_observations(
     connection: Connection, session_id: str, project: str, observations: Iterable[ObservationFields], *, agent: str
 ) -> int:
-    """Store observations, each content once a session; return how many were new."""
+    """Store observations, each content once a session and none that was forgotten; return how many were new."""
     rows = [
         {
             **_without_time(observation),
@@ -90,8 +108,9 @@ def put_observations(
             "created_at": iso(observation.at),
             "created_at_epoch": observation.at,
         }
-        for observation in observations
+        for observation in map(_clean_observation, observations)
     ]
+    rows = _not_forgotten(connection, session_id, rows)
     if not rows:
         return 0
     stored = connection.execute(insert(Observation).on_conflict_do_nothing(), rows).rowcount
@@ -100,13 +119,15 @@ def put_observations(
     return stored
 
 
-def mark_observed(connection: Connection, tool_use_ids: Sequence[str]) -> None:
-    """Take tool uses off the queue; their excerpts have served."""
-    connection.execute(
-        update(ToolUse)
-        .where(ToolUse.tool_use_id.in_(tool_use_ids))
-        .values(status=ToolUseStatus.OBSERVED, input=None, output=None)
-    )
+def mark_observed(connection: Connection, origins: Mapping[str, str]) -> None:
+    """Take tool uses off the queue, of which it is told where their output came from; their excerpts have served."""
+    for origin in sorted(set(origins.values())):
+        these = [tool_use_id for tool_use_id, its in origins.items() if its == origin]
+        connection.execute(
+            update(ToolUse)
+            .where(ToolUse.tool_use_id.in_(these))
+            .values(status=ToolUseStatus.OBSERVED, input=None, output=None, origin=origin)
+        )
 
 
 def count_failure(
@@ -142,7 +163,7 @@ def _count_tries(connection: Connection, session_id: str, turns: Sequence[int], 
     connection.execute(
         update(SessionSummary)
         .where(SessionSummary.session_id == session_id, SessionSummary.prompt_number.in_(turns))
-        .values(attempts=SessionSummary.attempts + tries, last_error=error)
+        .values(attempts=SessionSummary.attempts + tries, last_error=redact(error))
     )
 
 
@@ -173,14 +194,22 @@ def is_by(connection: Connection, session_id: str, agent: str) -> bool:
 
 
 def _put_summary(
-    connection: Connection, turn: Turn, summary: SummaryFields, source: SummarySource, agent: str, now: int
+    connection: Connection,
+    turn: Turn,
+    summary: SummaryFields,
+    source: SummarySource,
+    agent: str,
+    origin: str,
+    now: int,
 ) -> int:
+    summary = SummaryFields(**{name: _clean(value) for name, value in asdict(summary).items()})
     values = {
         **asdict(summary),
         "summary_text": summary.text,
         "identifiers": all_parts(asdict(summary).values()),
         "source": source,
         "agent": agent,
+        "origin": origin,
         "closing_at_epoch": turn.closing_at,
         "created_at": iso(turn.last_at),
         "created_at_epoch": turn.last_at,
@@ -211,6 +240,30 @@ def _put_summary(
     return connection.execute(
         statement.on_conflict_do_update(index_elements=["session_id", "prompt_number"], set_=values, where=may_replace)
     ).rowcount
+
+
+def _clean(text: str) -> str:
+    """Return a text as it is stored: a model may repeat what another memory, or an older version, has let in."""
+    return redact(plain(text))
+
+
+def _clean_observation(one: ObservationFields) -> ObservationFields:
+    return replace(
+        one,
+        title=_clean(one.title),
+        subtitle=_clean(one.subtitle),
+        narrative=_clean(one.narrative),
+        facts=tuple(map(_clean, one.facts)),
+        concepts=tuple(map(_clean, one.concepts)),
+        files_read=tuple(map(_clean, one.files_read)),
+        files_modified=tuple(map(_clean, one.files_modified)),
+    )
+
+
+def _not_forgotten(connection: Connection, session_id: str, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    keys = [tombstones.observation_key(session_id, str(row["content_hash"])) for row in rows]
+    forgotten = tombstones.known(connection, keys, TombstoneKind.OBSERVATION)
+    return [row for key, row in zip(keys, rows, strict=True) if key not in forgotten]
 
 
 def _without_time(observation: ObservationFields) -> dict[str, object]:

@@ -65,6 +65,23 @@ def rewrite(path: Path) -> bool:
     return _run(path, f"PRAGMA auto_vacuum = {_INCREMENTAL}; VACUUM")
 
 
+def overwrite(path: Path, wait: float) -> bool:
+    """Write the whole file anew, so that nothing is left in it of what was deleted or changed, and empty its log.
+
+    Waits for others some seconds each time. False where that cannot be done now: somebody reads for long, or there is
+    no room for the file once more.
+    """
+    try:
+        with closing(_open(path, wait)) as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+            connection.execute("VACUUM")
+            (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not is_busy
+    except sqlite3.DatabaseError:
+        return False
+
+
 def log_size(path: Path) -> int:
     """Return the bytes of the write-ahead log; it keeps the room that it once took."""
     log = path.with_name(path.name + "-wal")
@@ -100,5 +117,5 @@ def _run(path: Path, script: str) -> bool:
     return True
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=LOCK_WAIT, isolation_level=None)
+def _open(path: Path, wait: float = LOCK_WAIT) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=wait, isolation_level=None)

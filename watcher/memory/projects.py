@@ -51,6 +51,11 @@ def project_of(connection: Connection, folder: str) -> str | None:
     return connection.scalar(select(ProjectFolder.project).where(ProjectFolder.folder == folder))
 
 
+def folders(connection: Connection, project: str) -> set[str]:
+    """Return the folders of a project: its own, and others that sessions began in."""
+    return {project, *connection.scalars(select(ProjectFolder.folder).where(ProjectFolder.project == project))}
+
+
 def found_since(connection: Connection, folder: str, since: int, until: int) -> str | None:
     """Return the same where somebody has looked between two times (epochs), both left out."""
     is_fresh = (ProjectFolder.looked_at_epoch > since) & (ProjectFolder.looked_at_epoch < until)

@@ -12,21 +12,23 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from watcher.memory.states import SessionStatus, SummarySource
+from watcher.privacy.origin import worst
+from watcher.privacy.plain import CLOSING, OPENING, UNSEEN
 
 # Written out, as SQLite takes an index of some rows only for a query that says the same. However many small things
 # were observed since, a decision is found at once.
 IS_TO_HEED = "type = 'decision' OR instr(concepts, '\"gotcha\"') OR instr(concepts, '\"trade-off\"')"
 
 BESIDE_FRESH = 1_800_000  # milliseconds without news after which a session counts no longer as at work
-BESIDE_UNITS = 320  # UTF-16 units that `with_beside` adds at most
+BESIDE_UNITS = 280  # UTF-16 units that `with_beside` adds at most
 
 FEW = 60  # characters: "Thank you." and "You are welcome."
 RECENT = 60  # sessions, and summaries, among which those worth a line are looked for
 
-_OBSERVATION = "SELECT id, type, title, files_read, files_modified, created_at_epoch FROM observations"
+_OBSERVATION = "SELECT id, type, title, files_read, files_modified, created_at_epoch, origin FROM observations"
 _NEWEST = "ORDER BY created_at_epoch DESC, id DESC LIMIT :limit"
 _SUMMARIES = f"""
-SELECT id, session_id, request, investigated, learned, completed, next_steps, notes, source, created_at_epoch
+SELECT id, session_id, request, investigated, learned, completed, next_steps, notes, source, created_at_epoch, origin
 FROM session_summaries WHERE project = :project {_NEWEST}
 """  # noqa: S608
 _OF_ONE = "FROM session_summaries s WHERE s.session_id = recent.session_id AND s.id NOT IN left_out"
@@ -51,28 +53,32 @@ told AS (
     FROM recent
 )
 SELECT title, first.request, coalesce(nullif(last.completed, ''), nullif(last.learned, ''), last.investigated),
-    last.created_at_epoch, first.source = '{SummarySource.BRIEF}'
+    last.created_at_epoch, first.origin, last.origin, first.source = '{SummarySource.BRIEF}'
 FROM told JOIN session_summaries first ON first.id = told.first JOIN session_summaries last ON last.id = told.last
 JOIN sdk_sessions s ON s.session_id = told.session_id
-ORDER BY 5, 4 DESC LIMIT :limit
+ORDER BY 7, 4 DESC LIMIT :limit
 """  # noqa: S608
 # The SessionStart hook asks the same, with the standard library of whatever Python there is; a test holds the two
-# together. JSON keeps the request on one line, whatever was typed; a tag in it must not end the one around it.
+# together. JSON keeps the request on one line, whatever was typed; a tag in it must not end the frame.
+_END = CLOSING.removesuffix(">")
 _WITH_BESIDE = f"""
-SELECT text || coalesce((
+SELECT '{OPENING}' || char(10) || replace(text, '{_END}', '&lt;{_END[1:]}') || coalesce((
     SELECT char(10) || char(10) || 'Another session is open in this project, last heard of at '
         || strftime('%H:%M', last_activity_at_epoch / 1000, 'unixepoch') || ' UTC'
         || coalesce('; it was asked: ' || (
             SELECT substr(replace(json_quote(
-                substr(prompt_text, 1, 100) || CASE WHEN length(prompt_text) > 100 THEN '…' ELSE '' END
-            ), '<', '&lt;'), 1, 112)
-            FROM user_prompts p WHERE p.session_id = s.session_id ORDER BY prompt_number DESC LIMIT 1
+                substr(prompt_text, 1, 80) || CASE WHEN length(prompt_text) > 80 THEN '…' ELSE '' END
+            ), '<', '&lt;'), 1, 92)
+            FROM (
+                SELECT prompt_text FROM user_prompts p WHERE p.session_id = s.session_id
+                ORDER BY prompt_number DESC LIMIT 1
+            ) WHERE prompt_text != '[private]' AND NOT substr(prompt_text, 1, 80) GLOB :unseen
         ), '.')
     FROM sdk_sessions s
     WHERE status = '{SessionStatus.ACTIVE}' AND last_activity_at_epoch > :now - {BESIDE_FRESH}
         AND project = :project AND session_id != :session_id
     ORDER BY last_activity_at_epoch DESC LIMIT 1
-), '')
+), '') || char(10) || '{CLOSING}'
 FROM contexts WHERE project = :project AND text != ''
 """  # noqa: S608
 
@@ -90,6 +96,7 @@ class Summary(NamedTuple):
     notes: str
     source: str
     at: int  # epoch of the turn's end
+    origin: str  # where what it tells of came from, as in the next ones: see privacy.origin
 
     @property
     def is_brief(self) -> bool:
@@ -107,6 +114,7 @@ class Observation(NamedTuple):
     files_read: str  # JSON, as the next one; `files` reads them
     files_modified: str
     at: int  # epoch
+    origin: str
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -121,6 +129,7 @@ class Session(NamedTuple):
     request: str  # the first
     came_to: str  # what was completed last
     at: int  # epoch of that
+    origin: str
 
 
 def summaries(connection: sqlite3.Connection, project: str, limit: int) -> list[Summary]:
@@ -152,14 +161,14 @@ def sessions(connection: sqlite3.Connection, project: str, limit: int, *, but: S
     What some summaries (ids) say is left out, and with it a session that has no others.
     """
     rows = connection.execute(_SESSIONS, {"project": project, "limit": limit, "but": json.dumps(but)})
-    return [Session(*row) for *row, _ in rows]
+    return [Session._make((*row[:4], worst(row[4:6]))) for row in rows]
 
 
 def with_beside(connection: sqlite3.Connection, project: str, *, now: int, session_id: str = "") -> str:
-    """Return what a session of a project that starts now reads: the context, and who else is at work there.
+    """Return what a session of a project that starts now reads: the context, and who else is at work, in a frame.
 
     Empty where nothing is remembered.
     """
-    values = {"project": project, "now": now, "session_id": session_id}
+    values = {"project": project, "now": now, "session_id": session_id, "unseen": f"*[{UNSEEN}]*"}
     row = connection.execute(_WITH_BESIDE, values).fetchone()
     return str(row[0]) if row else ""

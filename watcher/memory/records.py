@@ -16,6 +16,8 @@ class PromptRecord(NamedTuple):
     uuid: str
     text: str
     continues_turn: bool  # typed while the turn before was still running
+    is_private: bool = False  # nothing of it may be kept, nor of what is done about it
+    had_private: bool = False  # some of it was taken out
 
 
 class ToolUseRecord(NamedTuple):
@@ -69,6 +71,7 @@ class Source:
     path: str
     session_id: str
     agent_id: str = ""  # of the subagent whose transcript it is
+    begun_at: int = 0  # epoch: when that subagent began
     transcript_path: str = ""  # of the session: the path itself, or the parent's for a subagent
     cwd: str = ""  # as its first entries say
     project: str = ""  # that this folder is of

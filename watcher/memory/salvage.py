@@ -23,6 +23,7 @@ from watcher.memory.models import (
     AgentRequest,
     Base,
     Context,
+    Forgotten,
     Observation,
     ProjectFolder,
     ProjectIdentity,
@@ -33,6 +34,7 @@ from watcher.memory.models import (
     UserPrompt,
     Watcher,
 )
+from watcher.privacy.redaction import redact
 
 try:
     import fcntl
@@ -91,6 +93,7 @@ def save(old: Path, connection: Connection, has_transcript: Callable[[str], bool
     with closing(sqlite3.connect(f"{old.as_uri()}?mode=ro", uri=True)) as source:
         source.text_factory = bytes
         for table in (
+            Forgotten,
             ProjectFolder,
             ProjectIdentity,
             ProjectName,
@@ -149,8 +152,15 @@ def _decoded(table: type[Base], row: _Values) -> _Values:
     values = {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}
     for name, value in values.items():
         if isinstance(columns[name].type, JSON):
-            json.loads(str(value))
+            values[name] = json.dumps(_without_secrets(json.loads(str(value))), ensure_ascii=False)
+        elif isinstance(value, str):
+            values[name] = redact(value)
     return values
+
+
+def _without_secrets(value: object) -> object:
+    """Return what a column of JSON holds, a list of texts or nothing, as it is stored now."""
+    return [redact(str(one)) for one in value] if isinstance(value, list) else value
 
 
 def _put(connection: Connection, table: type[Base], values: _Values) -> None:

@@ -36,6 +36,7 @@ class Found(NamedTuple):
     project: str
     at: int  # epoch
     session_id: str
+    origin: str = ""  # where it came from: see privacy.origin; empty of a prompt
 
 
 class Results(NamedTuple):
@@ -45,7 +46,7 @@ class Results(NamedTuple):
     is_partial: bool = False  # no row has all of the words: these have some of them
 
 
-_SHOWN = "row.id, row.type, row.title, row.project, row.at, row.session_id"
+_SHOWN = "row.id, row.type, row.title, row.project, row.at, row.session_id, row.origin"
 # A title counts five times as much as what stands elsewhere. The plus sign has the index asked once for all rows, not
 # once for each row of the project.
 _BEST = """

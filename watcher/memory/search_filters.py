@@ -41,22 +41,22 @@ _KINDS = (
         "observation",
         "#",
         search_index.OBSERVATIONS,
-        "SELECT id, type, title, project, created_at_epoch AS at, session_id, concepts, files_read, files_modified "
-        "FROM observations",
+        "SELECT id, type, title, project, created_at_epoch AS at, session_id, origin, concepts, files_read, "
+        "files_modified FROM observations",
     ),
     Kind(
         "summary",
         "S",
         search_index.SUMMARIES,
-        "SELECT id, 'summary' AS type, request AS title, project, created_at_epoch AS at, session_id "
-        "FROM session_summaries",
+        "SELECT id, 'summary' AS type, request AS title, project, created_at_epoch AS at, session_id, "
+        "origin FROM session_summaries",
     ),
     Kind(
         "prompt",
         "P",
         search_index.PROMPTS,
         "SELECT p.id, 'prompt' AS type, substr(prompt_text, 1, 500) AS title, project, created_at_epoch AS at, "
-        "session_id FROM user_prompts p JOIN sdk_sessions USING (session_id)",
+        "session_id, '' AS origin FROM user_prompts p JOIN sdk_sessions USING (session_id)",
     ),
 )
 _FILES = """EXISTS (

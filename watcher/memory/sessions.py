@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
+from watcher.memory import tombstones
 from watcher.memory.database import iso, least
 from watcher.memory.models import (
     Delivery,
@@ -19,6 +19,8 @@ from watcher.memory.models import (
     ToolUseStatus,
     UserPrompt,
 )
+from watcher.privacy import hook_events
+from watcher.privacy.redaction import redact
 
 # Why a session was ended that no hook said was over: judged by its silence, and so perhaps wrongly.
 IDLE = "idle"
@@ -54,9 +56,9 @@ class RaisedFlag:
     folder: str  # that the session began in
     raised_at: int  # epoch
     transcript_path: str  # as the event says; empty where it does not
-    cwd: str
-    closing_text: str  # `last_assistant_message` of a Stop
+    closing_digest: str  # of the words that a Stop says were the last
     reason: str  # of a SessionEnd: clear, logout, prompt_input_exit, other
+    has_text: bool  # its event is of an older hook, and tells more than is kept
 
 
 def session(connection: Connection, session_id: str) -> Session | None:
@@ -115,11 +117,15 @@ def complete(
 ) -> SessionStatus | None:
     """End a session that is active; None where it was over.
 
-    It is completed where a summary of it is kept; else, or where it is an orphan, failed.
+    It is completed where a summary of it is kept, or a prompt of it was private; else, or as an orphan, failed.
     """
+    was_private = connection.scalar(
+        select(UserPrompt.id).where(UserPrompt.session_id == session_id, UserPrompt.is_private).limit(1)
+    )
     has_summary = connection.scalar(
         select(func.count()).where(SessionSummary.session_id == session_id).select_from(SessionSummary)
     )
+    has_summary = has_summary or was_private is not None
     status = SessionStatus.COMPLETED if has_summary and not is_orphan else SessionStatus.FAILED
     ended = connection.execute(
         update(SdkSession)
@@ -135,6 +141,21 @@ def complete(
         )
     ).rowcount
     return status if ended else None
+
+
+def drop_if_empty(connection: Connection, session_id: str) -> None:
+    """Take away the row of a session that is left out, where a hook has made it and nothing else is kept."""
+    has_more = (
+        select(UserPrompt.id).where(UserPrompt.session_id == session_id).exists(),
+        select(ToolUse.id).where(ToolUse.session_id == session_id).exists(),
+        select(SessionSummary.id).where(SessionSummary.session_id == session_id).exists(),
+    )
+    connection.execute(delete(SdkSession).where(SdkSession.session_id == session_id, ~or_(*has_more)))
+
+
+def drop_flag(connection: Connection, flag_id: int) -> None:
+    """Take away a flag of a session that is left out."""
+    connection.execute(delete(Flag).where(Flag.id == flag_id))
 
 
 def bring_back(connection: Connection, session_id: str, *, now: int, prompted_by: int) -> None:
@@ -167,8 +188,19 @@ def raise_flag(
         .where(Flag.session_id == session_id, Flag.kind == kind, Flag.raised_at_epoch == at)
     )
     if not is_known:
-        values = {"session_id": session_id, "kind": kind, "project": project, "event": event, "raised_at_epoch": at}
+        kept = hook_events.reduced(event)
+        values = {"session_id": session_id, "kind": kind, "project": project, "event": kept, "raised_at_epoch": at}
         connection.execute(insert(Flag).values(values))
+
+
+def reduce_events(connection: Connection) -> int:
+    """Let go of the texts in events that older hooks raised whole; return how many there were."""
+    whole = select(Flag.id, Flag.event).where(~Flag.event.startswith(hook_events.REDUCED, autoescape=True))
+    found = [{"flag": row.id, "kept": hook_events.reduced(row.event)} for row in connection.execute(whole)]
+    if found:
+        change = update(Flag).where(Flag.id == bindparam("flag")).values(event=bindparam("kept"))
+        connection.execute(change, found)
+    return len(found)
 
 
 def lower_flag(connection: Connection, flag_id: int, *, outcome: str, now: int) -> None:
@@ -176,8 +208,9 @@ def lower_flag(connection: Connection, flag_id: int, *, outcome: str, now: int) 
     connection.execute(
         update(Flag)
         .where(Flag.id == flag_id, Flag.lowered_at_epoch.is_(None))
-        .values(lowered_at_epoch=now, outcome=outcome)
+        .values(lowered_at_epoch=now, outcome=redact(outcome))
     )
+    tombstones.silence_flag(connection, flag_id)
 
 
 def _session(row: Row[tuple[object, ...]]) -> Session:
@@ -194,29 +227,15 @@ def _session(row: Row[tuple[object, ...]]) -> Session:
 
 def _flag(row: Row[tuple[object, ...]]) -> RaisedFlag:
     """Read a flag; its event comes from outside and may hold anything."""
-    said = _decode(row.event)
-
-    def text(key: str) -> str:
-        value = said.get(key)
-        # Half a surrogate pair, as Node writes it, is no text to anything further on.
-        return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
-
+    said = hook_events.fields(row.event)
     return RaisedFlag(
         id=row.id,
         session_id=row.session_id,
         kind=FlagKind(row.kind),
         folder=row.project,
         raised_at=row.raised_at_epoch,
-        transcript_path=text("transcript_path"),
-        cwd=text("cwd"),
-        closing_text=text("last_assistant_message").strip(),
-        reason=text("reason"),
+        transcript_path=said["transcript_path"],
+        closing_digest=said[hook_events.CLOSING_DIGEST],
+        reason=said["reason"],
+        has_text=hook_events.reduced(row.event) != row.event,
     )
-
-
-def _decode(event: str) -> dict[str, object]:
-    try:
-        said = json.loads(event)
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}

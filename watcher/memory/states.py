@@ -31,6 +31,13 @@ class SummarySource(StrEnum):
     AGENT = "agent"
 
 
+class Basis(StrEnum):
+    """What an observation rests on; empty where an older version stored it."""
+
+    NAMED = "named"  # the tool uses that are stored with it: the agent named them
+    TURN = "turn"  # the words of its turn: the agent named none, and all tool uses that it was shown of that are stored
+
+
 class FlagKind(StrEnum):
     """What a hook asks for."""
 
@@ -47,3 +54,17 @@ class ConditionName(StrEnum):
     TRANSCRIPTS = "transcripts"  # some cannot be read
     BUDGET = "budget"  # nothing is wrong: what may be spent in a day is spent, or is caught up with
     DATABASE = "database"  # it was damaged, was put aside, and is a new one
+
+
+class TombstoneKind(StrEnum):
+    """What a tombstone keeps out."""
+
+    COMMAND = "command"  # nothing: one forgetting, open until what it freed in the file is overwritten
+    PROMPT = "prompt"  # the prompt of a uuid, and what follows it up to the next one
+    TOOL_USE = "tool_use"
+    SUBAGENT = "subagent"  # all that one of them did
+    OBSERVATION = "observation"  # what says the same in a session, by a hash
+    TITLE = "title"  # titles of a session: they carry no time
+    SESSION = "session"  # a span of time of a session; an open one goes on up to the next prompt
+    PROJECT = "project"  # of a project
+    ALL = "all"  # of all projects

@@ -1,6 +1,7 @@
 """Owns turns: what of a session is due for a summary, what waits for the agent, and writing what came of it.
 
-A turn is a human prompt with all that was done before the next one; prompts typed while it still ran belong to it.
+A turn is a human prompt with all that was done before the next one; prompts typed while it still ran belong to it. One
+that is private is none: there is nothing to say of it.
 Its summary stands under the number of its last prompt. All of this is read off the rows: nothing is remembered
 between two calls, so nothing is forgotten by a crash.
 """
@@ -80,6 +81,7 @@ class StoredToolUse:
     files_read: tuple[str, ...]
     files_modified: tuple[str, ...]
     at: int  # epoch
+    origin: str = ""  # where its output came from, once that was told
 
 
 def turns(connection: Connection, session_id: str, *, is_ending: bool = False) -> list[Turn]:
@@ -107,11 +109,17 @@ def turns(connection: Connection, session_id: str, *, is_ending: bool = False) -
         for row in connection.execute(select(SessionSummary.__table__).where(SessionSummary.session_id == session_id))
     }
     is_over = is_ending or session.status != SessionStatus.ACTIVE
-    if not groups and 0 in work:
-        return [_turn_without_prompt(session_id, session.project, work[0], summaries.get(0), is_over=is_over)]
-    return [
-        _turn(session.project, group, work, summaries, is_over=is_over or group is not groups[-1]) for group in groups
+    found = [
+        _turn(session.project, group, work, summaries, is_over=is_over or group is not groups[-1])
+        for group in groups
+        if not _is_private(group)
     ]
+    if 0 in work and (not groups or _is_private(groups[0])):
+        before = _turn_without_prompt(
+            session_id, session.project, work[0], summaries.get(0), is_over=is_over or bool(groups)
+        )
+        return [before, *found]
+    return found
 
 
 def sessions_with_work(connection: Connection, max_attempts: int, *, since: int = 0) -> list[str]:
@@ -160,14 +168,17 @@ def sessions_without_last_summary(connection: Connection) -> list[str]:
         .where(SessionSummary.session_id == last.c.session_id, SessionSummary.prompt_number == last.c.number)
         .exists()
     )
+    is_private = (
+        select(UserPrompt.id)
+        .where(
+            UserPrompt.session_id == last.c.session_id,
+            UserPrompt.prompt_number == last.c.number,
+            UserPrompt.is_private,
+        )
+        .exists()
+    )
     these = select(SdkSession.session_id).join(last, last.c.session_id == SdkSession.session_id)
-    return list(connection.scalars(these.where(SdkSession.status != SessionStatus.ACTIVE, ~is_summarised)))
-
-
-def closing_words(connection: Connection, session_id: str, at: int) -> str:
-    """Return the last words known of the turn that was a session's last at some time (epoch)."""
-    last = select(UserPrompt.closing_text).where(UserPrompt.prompt_number == _last_number(session_id, at))
-    return connection.scalar(last.where(UserPrompt.session_id == session_id)) or ""
+    return list(connection.scalars(these.where(SdkSession.status != SessionStatus.ACTIVE, ~is_summarised, ~is_private)))
 
 
 def end_last_turn(connection: Connection, session_id: str, at: int) -> None:
@@ -219,6 +230,23 @@ def pending_tool_uses(connection: Connection, turn: Turn, limit: int) -> list[St
     return _tool_uses(connection, turn, ToolUse.status == ToolUseStatus.PENDING, limit=limit)
 
 
+def origins(connection: Connection, turn: Turn) -> list[str]:
+    """Return where what was used in a turn came from, as far as that was told."""
+    these = select(ToolUse.origin).where(
+        ToolUse.session_id == turn.session_id,
+        ToolUse.prompt_number.between(turn.first_number, turn.number),
+        ToolUse.origin != "",
+    )
+    return list(connection.scalars(these.distinct()))
+
+
+def origin_before(connection: Connection, turn: Turn) -> str:
+    """Return where that came from which the summary of the turn before tells of."""
+    before = (SessionSummary.session_id == turn.session_id) & (SessionSummary.prompt_number < turn.first_number)
+    newest = select(SessionSummary.origin).where(before).order_by(SessionSummary.prompt_number.desc()).limit(1)
+    return connection.scalar(newest) or ""
+
+
 def observation_titles(connection: Connection, first: Turn, last: Turn) -> tuple[str, ...]:
     """Return what was already observed of some turns, from one to another."""
     return tuple(
@@ -255,6 +283,10 @@ def _summary_text(connection: Connection, turn: Turn, chosen: ColumnElement[bool
         .limit(1)
     )
     return text or ""
+
+
+def _is_private(prompts: Sequence[Row[tuple[object, ...]]]) -> bool:
+    return all(prompt.is_private for prompt in prompts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +360,7 @@ def _turn(
         project=project,
         first_number=lowest,
         number=last.prompt_number,
-        prompts=tuple(prompt.prompt_text for prompt in prompts),
+        prompts=tuple(prompt.prompt_text for prompt in prompts if not prompt.is_private),
         closing_text=closing.closing_text,
         closing_at=closing.closing_at_epoch,
         is_over=is_over or last.ended_at_epoch is not None,
@@ -362,6 +394,7 @@ def _tool_uses(connection: Connection, turn: Turn, chosen: ColumnElement[bool], 
             files_read=tuple(row.files_read),
             files_modified=tuple(row.files_modified),
             at=row.created_at_epoch,
+            origin=row.origin,
         )
         for row in rows
     ]

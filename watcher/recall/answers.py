@@ -17,7 +17,7 @@ from watcher.memory.details import Details
 from watcher.memory.search import Filters, Results, search
 from watcher.recall import tools
 from watcher.recall.scope import Scope
-from watcher.recall.texts import bounded, detailed, line, moment, turn
+from watcher.recall.texts import bounded, detailed, kind, line, moment, turn
 from watcher.recall.tools import Arguments
 
 _TURNS = 100  # of a session at a time
@@ -51,14 +51,17 @@ def _search(connection: sqlite3.Connection, scope: Scope, given: Arguments, now:
     limit, offset = given["limit"], given["offset"]
     found = _found(connection, given, project, limit=limit + 1, now=now)  # one more says whether there is more
     if not found.rows:
-        return f"Nothing {'more ' if offset else ''}is found in {project or 'all projects'}. {scope.hint(project)}"
+        return (
+            f"Nothing {'more ' if offset else ''}is found in {line(project or 'all projects')}. {scope.hint(project)}"
+        )
     rows = [
-        f"{row.id} {moment(row.at)} {row.type}: {line(row.title)}{'' if project else f' ({row.project})'}"
+        f"{row.id} {moment(row.at)} {kind(row.type, row.origin)}: {line(row.title)}"
+        f"{'' if project else f' ({line(row.project)})'}"
         for row in found.rows[:limit]
     ]
     partly = "No result has all of the words; these have some of them. " if found.is_partial else ""
     head = (
-        f"{partly}In {project or 'all projects'}. Details: get_observations(ids). "
+        f"{partly}In {line(project or 'all projects')}. Details: get_observations(ids). "
         "What happened around one: timeline(anchor)."
     )
     text, told = bounded(head, rows)
@@ -70,10 +73,10 @@ def _search(connection: sqlite3.Connection, scope: Scope, given: Arguments, now:
 def _found(connection: sqlite3.Connection, given: Arguments, project: str | None, *, limit: int, now: int) -> Results:
     """Search as a call says."""
     types = (given["obs_type"] or "").replace(",", " ").split()
-    kind = tools.KINDS.get(given["type"])
+    only = tools.KINDS.get(given["type"])
     filters = Filters(
         project=project,
-        kinds=[kind] if kind else (),
+        kinds=[only] if only else (),
         types=types,
         file=given["file"],
         concept=given["concept"],
@@ -92,11 +95,13 @@ def _timeline(connection: sqlite3.Connection, scope: Scope, given: Arguments, no
         raise UsageError(f"there is no {what}", hint=_IDS)
     found = moments.around(connection, where, before=given["depth_before"], after=given["depth_after"])
     if not found:
-        return f"Nothing is found in {where.project}. {scope.hint(where.project)}"
+        return f"Nothing is found in {line(where.project)}. {scope.hint(where.project)}"
     rows = [
-        f"{'> ' if one.id == str(what) else ''}{one.id} {moment(one.at)} {one.type}: {line(one.title)}" for one in found
+        f"{'> ' if one.id == str(what) else ''}{one.id} {moment(one.at)} {kind(one.type, one.origin)}: "
+        f"{line(one.title)}"
+        for one in found
     ]
-    text, told = bounded(f"In {where.project}, the oldest first. Details: get_observations(ids).", rows)
+    text, told = bounded(f"In {line(where.project)}, the oldest first. Details: get_observations(ids).", rows)
     if told < len(rows):
         text += f'\nThere is more: ask again with anchor="{found[told].id}".'
     return text
@@ -152,7 +157,7 @@ def _get_session(connection: sqlite3.Connection, _scope: Scope, given: Arguments
     turns = details.turns(connection, session.session_id, limit=_TURNS + 1, offset=offset)
     titles = details.titles(connection, [one for summary in turns for one in summary.observations])
     head = (
-        f"Session {session.session_id} ({session.status}) in {session.project}, {moment(session.started_at)} to "
+        f"Session {session.session_id} ({session.status}) in {line(session.project)}, {moment(session.started_at)} to "
         f"{moment(session.last_activity_at)}: {line(session.title or session.request)}\n"
         f"{session.prompts} prompts, {session.observations} observations. Details: get_observations(ids).\n"
     )

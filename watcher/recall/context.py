@@ -3,6 +3,10 @@
 Claude Code hands a SessionStart hook's output to the model up to 10,000 UTF-16 units; one more, and the model gets a
 2 KB preview of it instead. So the room is shared out (see `parts`): what the project is about now comes first, then
 what is open, what was decided, and what was done. Nothing is told twice.
+
+What came from the web, or from outside the project, is marked so wherever it stands. It may hold somebody else's
+orders: so of what came from the web no next step is listed as open, and a last summary that did not come from the
+project alone has its next steps last, and marked. Search finds all of it.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from itertools import islice
 from watcher.memory import recalled
 from watcher.memory.recalled import Observation, Session, Summary
 from watcher.memory.states import SummarySource
+from watcher.privacy import plain
+from watcher.privacy.origin import Origin, mark
 from watcher.recall.line import session_line
 from watcher.recall.lines import cut, file_names, when
 from watcher.recall.parts import Filled, Part, share_out
@@ -69,8 +75,8 @@ _FIELD_LENGTHS = (
 class Context:
     """A context, and what of it each part takes."""
 
-    text: str  # empty where nothing is remembered
-    around: int  # UTF-16 units of what stands around the parts
+    text: str  # without the frame, which whoever prints it puts around it; empty where nothing is remembered
+    around: int  # UTF-16 units of what stands around the parts, the frame included
     parts: tuple[Filled, ...]
 
 
@@ -84,7 +90,7 @@ def compose(connection: sqlite3.Connection, project: str, settings: ContextSetti
     parts = list(_parts(connection, project, settings))
     most = min(settings.max_units, MOST)
     closing = _CLOSING if most >= _ROOM_FOR_CLOSING else ""
-    around = units(_OPENING + closing)
+    around = units("\n".join((plain.OPENING, _OPENING + closing, plain.CLOSING)))
     # A session beside is told by the hook, which alone knows of it: room is kept for that.
     filled = tuple(share_out(parts, most - around - recalled.BESIDE_UNITS))
     told = "".join(part.text for part in filled)
@@ -106,7 +112,8 @@ def _parts(connection: sqlite3.Connection, project: str, settings: ContextSettin
             case "summary" if head:
                 heading, items = _heading(head), _summary(head, since)
             case "threads" if head:
-                threads = islice(open_threads(summaries, head, seen), _THREADS)
+                own = (one for one in open_threads(summaries, head, seen) if one.origin != Origin.WEB)
+                threads = islice(own, _THREADS)
                 heading, items = "## Still open from before", [tuple(map(_thread, threads))]
             case "decisions":
                 heading, items = "## Decisions and gotchas, newest first", [tuple(map(_observation, decided))]
@@ -122,20 +129,33 @@ def _parts(connection: sqlite3.Connection, project: str, settings: ContextSettin
 
 
 def _heading(head: Summary) -> str:
-    state = " (provisional)" if head.source == SummarySource.PROVISIONAL else ""
-    return f"## Last summary, {when(head.at)}{state}"
+    states = ["provisional" if head.source == SummarySource.PROVISIONAL else "", mark(head.origin)]
+    said = ", ".join(filter(None, states))
+    return f"## Last summary, {when(head.at)}{f' ({said})' if said else ''}"
 
 
 def _summary(head: Summary, since: Sequence[Summary]) -> Iterator[tuple[str, ...]]:
     """Yield the summary's fields at full length, then shorter; with what was said briefly after it."""
+    # Steps come first where they are the user's and the project's own.
+    names = (*_FIELDS[1:], _FIELDS[0]) if mark(head.origin) else _FIELDS
     for most in _FIELD_LENGTHS:
-        fields = [f"{_label(name)}: {cut(value, most)}" for name in _FIELDS if (value := getattr(head, name))]
-        after = [f"**Since then**, {when(one.at)}: {_told(one.request, one.completed, most // 3)}" for one in since]
+        fields = [
+            f"{_label(name, head.origin)}: {cut(value, most)}" for name in names if (value := getattr(head, name))
+        ]
+        after = [
+            f"**Since then**, {when(one.at)}{_marked(one.origin)}: {_told(one.request, one.completed, most // 3)}"
+            for one in since
+        ]
         yield (*fields, *after)
 
 
-def _label(name: str) -> str:
-    return f"**{name.replace('_', ' ').capitalize()}**"
+def _label(name: str, origin: str) -> str:
+    said = name.replace("_", " ").capitalize()
+    return f"**{said}**{f' ({mark(origin)}: ask first)' if name == 'next_steps' and mark(origin) else ''}"
+
+
+def _marked(origin: str) -> str:
+    return f" ({mark(origin)})" if mark(origin) else ""
 
 
 def _told(request: str, came_to: str, most: int) -> str:
@@ -144,12 +164,13 @@ def _told(request: str, came_to: str, most: int) -> str:
 
 
 def _thread(thread: Thread) -> str:
-    return f"- {when(thread.at)[:10]} {cut(thread.text, 240)}"
+    return f"- {when(thread.at)[:10]}{_marked(thread.origin)} {cut(thread.text, 240)}"
 
 
 def _observation(one: Observation) -> str:
     title = cut(one.title, 160)
-    return f"- #{one.id} {when(one.at)} [{cut(one.type, 20)}] {title}{file_names(one.files, title)}"
+    kind = ", ".join(filter(None, (cut(one.type, 20), mark(one.origin))))
+    return f"- #{one.id} {when(one.at)} [{kind}] {title}{file_names(one.files, title)}"
 
 
 def _sessions(sessions: Iterable[Session]) -> Iterator[str]:
@@ -159,7 +180,7 @@ def _sessions(sessions: Iterable[Session]) -> Iterator[str]:
         line = cut(session_line(one.title, [one.request], one.came_to, most=_SESSION_LENGTH), _SESSION_LENGTH)
         if line not in told:
             told.add(line)
-            yield f"- {when(one.at)} {line}"
+            yield f"- {when(one.at)}{_marked(one.origin)} {line}"
 
 
 def _distinct(observations: Iterable[Observation], but: Sequence[Observation] = ()) -> Iterator[Observation]:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
+from watcher.privacy import plain
 from watcher.recall.units import units
 
-# What cannot be seen: control characters, what turns the direction of writing, invisible letters that only a model
-# reads. The joiners that emoji and some scripts are made with stay.
-_UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\uffff"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
-)
-_TAG = re.compile(r"<(?=[/!?A-Za-z])")
 _JOINERS = "\u200c\u200d\ufe0e\ufe0f"
 
 
 def one_line(text: str) -> str:
     """Return a text without breaks and what cannot be seen; a tag in it neither opens nor closes one around it."""
-    return _TAG.sub("&lt;", " ".join(_UNSEEN.sub("", " ".join(text.split())).split()))
+    return plain.without_tags(plain.one_line(text))
 
 
 def cut(text: str, most: int) -> str:

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from watcher import __version__
 from watcher.errors import ClaudeMemError
+from watcher.privacy.plain import framed, shown
 from watcher.recall.tools import TOOLS
 
 NAME = "claude-mem"
@@ -69,7 +70,7 @@ def _reply(answer: Answer, line: bytes) -> Message | None:
 
         traceback.print_exc()  # Claude Code keeps what a server says there
         said = f"defect of claude-mem: {error!r}; the others of its tools, and other words, may do"
-        return {"jsonrpc": "2.0", "id": number, "error": {"code": _DEFECT, "message": said}}
+        return {"jsonrpc": "2.0", "id": number, "error": {"code": _DEFECT, "message": shown(said)}}
     return {"jsonrpc": "2.0", "id": number, "result": result}
 
 
@@ -138,7 +139,7 @@ def _call(answer: Answer, name: object, arguments: object) -> Message:
     if not isinstance(name, str) or not isinstance(arguments, dict):
         raise _RefusedError(_NO_PARAMS, "a call has the name of a tool, and an object of arguments")
     try:
-        text, is_error = answer(name, arguments), False
+        text, is_error = framed(shown(answer(name, arguments))), False
     except ClaudeMemError as error:
-        text, is_error = f"{error}\nTry: {error.hint}" if error.hint else str(error), True
+        text, is_error = shown(f"{error}\nTry: {error.hint}" if error.hint else str(error)), True
     return {"content": [{"type": "text", "text": text}], "isError": is_error}

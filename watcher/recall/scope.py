@@ -6,6 +6,7 @@ import sqlite3
 
 from watcher.errors import UsageError
 from watcher.memory import browse, lookup
+from watcher.privacy.plain import one_line
 from watcher.recall.tools import ALL
 
 _LOOKED_THROUGH = 10_000  # projects, for one of a name
@@ -57,4 +58,4 @@ class Scope:
 
 
 def _listed(folders: list[str]) -> str:
-    return ", ".join(folders[:_NAMED]) + (", …" if len(folders) > _NAMED else "")
+    return ", ".join(map(one_line, folders[:_NAMED])) + (", …" if len(folders) > _NAMED else "")

@@ -7,6 +7,8 @@ from datetime import datetime
 from itertools import chain
 
 from watcher.memory.details import Details, Observation, Prompt, Summary
+from watcher.privacy.origin import mark
+from watcher.privacy.plain import one_line, plain
 
 # Claude Code takes answers of up to 25,000 tokens; a fifth of that is as much as a look back should cost.
 MOST = 20_000  # characters of an answer
@@ -30,8 +32,13 @@ def bounded(head: str, parts: Iterable[str]) -> tuple[str, int]:
 
 def line(text: str, most: int = _LINE) -> str:
     """Return a text on one line, cut to so many characters."""
-    flat = " ".join(text.split())
+    flat = one_line(text)
     return flat if len(flat) <= most else f"{flat[: most - 1].rstrip()}…"
+
+
+def kind(type_: str, origin: str) -> str:
+    """Return what kind of thing something is, and where it came from, where that is to be said."""
+    return ", ".join(filter(None, (line(type_), mark(origin))))
 
 
 def moment(epoch: int) -> str:
@@ -44,28 +51,34 @@ def detailed(what: Details) -> str:
     where = f"{moment(what.at)}, session {what.session_id}, prompt {what.prompt_number}"
     if isinstance(what, Observation):
         return _joined(
-            f"## {what.id} {what.type}: {line(what.title)}",
-            f"{where}, in {what.project}",
-            what.subtitle,
-            what.narrative,
-            *(f"- {fact}" for fact in what.facts),
+            f"## {what.id} {kind(what.type, what.origin)}: {line(what.title)}",
+            f"{where}, in {line(what.project)}",
+            _inner(what.subtitle),
+            _inner(what.narrative),
+            *(_inner(f"- {fact}") for fact in what.facts),
             _named("Concepts", ", ".join(what.concepts)),
             _named("Files read", ", ".join(what.files_read)),
             _named("Files changed", ", ".join(what.files_modified)),
         )
     if isinstance(what, Summary):
-        return _joined(f"## {what.id} summary: {what.request}", f"{where}, in {what.project}", *_fields(what))
+        head = f"## {what.id} {kind('summary', what.origin)}: {_inner(what.request)}"
+        return _joined(head, f"{where}, in {line(what.project)}", *_fields(what))
     assert isinstance(what, Prompt)  # noqa: S101 - for the type checker
     return _joined(
-        f"## {what.id} prompt", f"{where}, in {what.project}", what.text, _named("Answer", what.closing_text)
+        f"## {what.id} prompt",
+        f"{where}, in {line(what.project)}",
+        _inner(what.text),
+        _named("Answer", what.closing_text),
     )
 
 
-def turn(summary: Summary, titles: dict[str, tuple[str, str]]) -> str:
+def turn(summary: Summary, titles: dict[str, tuple[str, str, str]]) -> str:
     """Return one turn of a session: what it came to, and a line for each of its observations, by id."""
-    told = (f"- {one} {titles[one][0]}: {line(titles[one][1])}" for one in summary.observations if one in titles)
+    known = [(one, *titles[one]) for one in summary.observations if one in titles]
+    told = (f"- {one} {kind(type_, origin)}: {line(title)}" for one, type_, title, origin in known)
     fields = (line(field, _FIELD) for field in _fields(summary))
-    head = f"## {summary.id} {moment(summary.at)} {line(summary.request)}"
+    from_elsewhere = f" ({said})" if (said := mark(summary.origin)) else ""
+    head = f"## {summary.id} {moment(summary.at)}{from_elsewhere} {line(summary.request)}"
     return _joined(*chain([head], fields, told))
 
 
@@ -74,7 +87,12 @@ def _fields(summary: Summary) -> list[str]:
 
 
 def _named(name: str, text: str) -> str:
-    return f"{name}: {text}" if text else ""
+    return f"{name}: {_inner(text)}" if text else ""
+
+
+def _inner(text: str) -> str:
+    """Return a text with its lines, but for the first, set in: only what is said here begins a line."""
+    return "\n  ".join(plain(text).split("\n"))
 
 
 def _joined(*lines: str) -> str:

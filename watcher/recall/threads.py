@@ -33,6 +33,7 @@ class Thread(NamedTuple):
 
     text: str
     at: int  # epoch of the turn that left it
+    origin: str = ""  # where that came from
 
 
 def open_threads(summaries: Sequence[Summary], head: Summary, seen: Sequence[Observation]) -> Iterator[Thread]:
@@ -51,7 +52,7 @@ def open_threads(summaries: Sequence[Summary], head: Summary, seen: Sequence[Obs
         for text in items(summary.next_steps):
             if not _is_done(text, later) and not _is_done(text, told):
                 told.append(text)
-                yield Thread(text, summary.at)
+                yield Thread(text, summary.at, summary.origin)
 
 
 def items(next_steps: str) -> Iterator[str]:

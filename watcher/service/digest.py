@@ -8,22 +8,27 @@ are one transaction too, so an agent that is asked twice is stored once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from types import MappingProxyType
 
 from sqlalchemy import Connection
 
 from watcher.agent import base
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import conditions, outcomes, requests, sessions, turns
+from watcher.memory import conditions, outcomes, requests, sessions, tombstones, turns
 from watcher.memory.database import Database, DatabaseBusyError
 from watcher.memory.models import SummarySource
+from watcher.memory.states import Basis
 from watcher.memory.turns import StoredToolUse, Turn
+from watcher.privacy.redaction import redact
 from watcher.recall.rendering import bring_up_to_date
+from watcher.service import provenance
 from watcher.service.batches import Batches, Part
 from watcher.service.budget import UNBOUNDED, Budget, Leave
 from watcher.service.events import Clock, Event, EventKind, Listener, now
+from watcher.service.provenance import Provenance
 from watcher.settings import Settings
 
 DATABASE_PAUSE = 1.0  # seconds before a locked database is tried again
@@ -47,6 +52,8 @@ class _Job:
     parts: Sequence[Part]
     tool_uses: Sequence[Sequence[StoredToolUse]]
     batch: base.Batch
+    forgotten: int  # `tombstones.count` as it was read
+    provenance: Provenance
 
     @property
     def session_id(self) -> str:
@@ -113,6 +120,7 @@ class Digest:
                     _summary_fields(summary),
                     is_brief=is_brief,
                     agent=self._provisional.name,
+                    origin=provenance.of_turns(connection, [(turn, uses)]).turns[turn.number],
                     now=self._clock(),
                 )
                 project = turn.project
@@ -217,16 +225,23 @@ class Digest:
             return None
         first, last = parts[0].turn, parts[-1].turn
         uses = [turns.pending_tool_uses(connection, part.turn, part.tool_uses) for part in parts]
+        origins = provenance.of_turns(connection, [(part.turn, some) for part, some in zip(parts, uses, strict=True)])
         batch = base.Batch(
             project=first.project,
             turns=tuple(
-                _turn(part.turn, some, own=turns.own_summary(connection, part.turn), wants_summary=part.wants_summary)
+                _turn(
+                    part.turn,
+                    some,
+                    origins.uses,
+                    own=turns.own_summary(connection, part.turn),
+                    wants_summary=part.wants_summary,
+                )
                 for part, some in zip(parts, uses, strict=True)
             ),
             previous_summary=turns.summary_before(connection, first),
             earlier_titles=turns.observation_titles(connection, first, last),
         )
-        return _Job(parts, uses, batch)
+        return _Job(parts, uses, batch, tombstones.count(connection), origins)
 
     def _begin(self, job: _Job) -> int | None:
         """Write down that a request is made, and return its id; None where the day's budget is spent."""
@@ -257,6 +272,10 @@ class Digest:
 
     def _store(self, job: _Job, reply: base.Reply, by: str, request_id: int | None) -> None:
         with self._database.write() as connection:
+            if self._is_overtaken(connection, job):
+                if request_id is not None:
+                    _finish(connection, request_id, requests.ANSWERED, reply.usage)
+                return
             new = outcomes.put_observations(
                 connection,
                 job.session_id,
@@ -264,11 +283,16 @@ class Digest:
                 [_observation_fields(observation, job) for observation in reply.observations],
                 agent=by,
             )
-            outcomes.mark_observed(connection, job.tool_use_ids)
+            outcomes.mark_observed(connection, job.provenance.uses)
             for part in job.parts:
                 if summary := reply.summaries.get(part.turn.number):
                     outcomes.put_agent_summary(
-                        connection, part.turn, _summary_fields(summary), agent=by, now=self._clock()
+                        connection,
+                        part.turn,
+                        _summary_fields(summary),
+                        agent=by,
+                        origin=job.provenance.of_summary(part.turn.number),
+                        now=self._clock(),
                     )
             missing = [number for number in job.batch.wanted if number not in reply.summaries]
             outcomes.count_missing(connection, job.session_id, missing)
@@ -281,6 +305,13 @@ class Digest:
         if reply.summaries:
             told.append(_plural(len(reply.summaries), "summary", "summaries"))
         self._tell(EventKind.OBSERVED, job, f"{' and '.join(told)} by {by}")
+
+    def _is_overtaken(self, connection: Connection, job: _Job) -> bool:
+        """Say whether something was forgotten since a batch was read: the answer must not bring that back.
+
+        The agent was shown titles and a summary from before, too, so any forgetting counts; what is left is asked anew.
+        """
+        return tombstones.count(connection) != job.forgotten
 
     def _count_failure(self, job: _Job, error: base.AgentError, request_id: int | None) -> None:
         with self._database.write() as connection:
@@ -321,24 +352,32 @@ class Digest:
         self._listener(Event(kind, text, job.session_id))
 
 
-def _turn(turn: Turn, uses: Sequence[StoredToolUse], *, own: str = "", wants_summary: bool = True) -> base.Turn:
-    """Return a turn, or a part of it, as an agent is shown it."""
+def _turn(
+    turn: Turn,
+    uses: Sequence[StoredToolUse],
+    origins: Mapping[str, str] = MappingProxyType({}),
+    *,
+    own: str = "",
+    wants_summary: bool = True,
+) -> base.Turn:
+    """Return a turn, or a part of it, as an agent is shown it: without what an older version may have let in."""
     return base.Turn(
         number=turn.number,
-        prompts=turn.prompts,
+        prompts=tuple(map(redact, turn.prompts)),
         tool_uses=tuple(
             base.ToolUse(
                 tool_use_id=use.tool_use_id,
                 name=use.name,
-                input=use.input,
-                output=use.output,
+                input=redact(use.input),
+                output=redact(use.output),
                 is_error=use.is_error,
                 files_read=use.files_read,
                 files_modified=() if use.is_error else use.files_modified,
+                origin=origins.get(use.tool_use_id, ""),
             )
             for use in uses
         ),
-        closing_text=turn.closing_text if wants_summary else "",
+        closing_text=redact(turn.closing_text) if wants_summary else "",
         summary=own,
         wants_summary=wants_summary,
     )
@@ -371,12 +410,15 @@ def _observation_fields(observation: base.Observation, job: _Job) -> outcomes.Ob
     named = set(observation.tool_use_ids)
     own = [(part.turn, use) for part, some in zip(job.parts, job.tool_uses, strict=True) for use in some]
     found = [(turn, use) for turn, use in own if use.tool_use_id in named]
-    if found:
+    is_named = bool(found)
+    if is_named:
         turn = found[-1][0]
+        told_in = [turn.number]
     else:
         said = next((part.turn for part in job.parts if part.turn.number == observation.turn), None)
         found = [(turn, use) for turn, use in own if said is None or turn is said]
         turn = said or job.parts[-1].turn
+        told_in = [turn.number] if said else [part.turn.number for part in job.parts]
     uses = [use for _, use in found]
     return outcomes.ObservationFields(
         prompt_number=turn.number,
@@ -390,6 +432,8 @@ def _observation_fields(observation: base.Observation, job: _Job) -> outcomes.Ob
         files_modified=_unique(path for use in uses if not use.is_error for path in use.files_modified),
         tool_use_ids=tuple(use.tool_use_id for use in uses),
         at=max((use.at for use in uses), default=turn.last_at),
+        basis=Basis.NAMED if is_named else Basis.TURN,
+        origin=job.provenance.of_observation((use.tool_use_id for use in uses if is_named), told_in),
     )
 
 

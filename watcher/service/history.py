@@ -7,18 +7,17 @@ before it ended a session whose transcript it had read.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from watcher.errors import UsageError
+from watcher.service.admission import OBSERVERS
 from watcher.service.follow import is_transcript, subagents_of
 from watcher.service.recording import HOOKS, first_time
 
 HEAD = 16 << 10  # bytes in which most transcripts say when they begin; in four times as many then, and so on
 LONGEST_HEAD = 16 << 20  # bytes
-# Sessions of the TypeScript claude-mem's own agent: it is a Claude Code that works in `.claude-mem/observer-sessions`.
-OBSERVERS = "-claude-mem-observer-sessions"
 _Covered = Mapping[str, tuple[int, int]]  # by a transcript's path: the offset, and since when (epoch)
 
 
@@ -68,10 +67,17 @@ class History:
         return sum(session.size for session in self.sessions)
 
 
-def find(paths: Iterable[Path], projects: Path, covered: _Covered, active: Container[str] = ()) -> History:
+def find(
+    paths: Iterable[Path],
+    projects: Path,
+    covered: _Covered,
+    active: Container[str] = (),
+    *,
+    leaves_out: Callable[[Path], bool] = lambda _: False,
+) -> History:
     """Return what of some transcripts, and of folders that hold some, is to be taken in.
 
-    `active`: ids of the sessions whose end is not known.
+    `active`: ids of the sessions whose end is not known. What is left out is not even counted.
 
     A fork's copied history is as old as the session it was made in, yet its first line is not: so the original
     comes first, and keeps what is its own.
@@ -82,8 +88,12 @@ def find(paths: Iterable[Path], projects: Path, covered: _Covered, active: Conta
         transcripts.update(dict.fromkeys(one.absolute() for one in found))
     sessions = []
     unreadable = {}
+    left_out = 0
     for path in transcripts:
         try:
+            if leaves_out(path):
+                left_out += 1
+                continue
             session = _session(path, covered, is_active=path.stem in active)
         except OSError as error:
             unreadable[path] = error.strerror or repr(error)
@@ -91,7 +101,7 @@ def find(paths: Iterable[Path], projects: Path, covered: _Covered, active: Conta
         if session is not None:
             sessions.append(session)
     sessions.sort(key=lambda session: (session.started_at, session.written_at, session.path))
-    return History(tuple(sessions), len(transcripts) - len(sessions) - len(unreadable), unreadable)
+    return History(tuple(sessions), len(transcripts) - len(sessions) - len(unreadable) - left_out, unreadable)
 
 
 def check(path: Path, projects: Path) -> None:

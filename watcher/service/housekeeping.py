@@ -13,10 +13,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from watcher.memory import pages, retention, search_index
+from watcher.memory import pages, retention, search_index, tombstones
 from watcher.memory.database import Database, driver, iso
 from watcher.memory.retention import Forgetting, PastSession
 from watcher.recall.rendering import bring_up_to_date
+from watcher.service import forgetting
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.service.projects import Projects
 from watcher.settings import Settings
@@ -34,6 +35,8 @@ DAY = 86_400_000  # milliseconds
 LONG_LOG = 8_000_000  # bytes; the write-ahead log is some 4 MB as long as nobody reads for long
 WORTH_GIVING_BACK = 1_000_000  # bytes of free pages
 WORTH_REWRITING = 8_000_000  # bytes of free pages in a file that cannot give them back in steps
+OVERWRITING_INTERVAL = 600_000  # milliseconds between two tries
+OVERWRITING_WAIT = 1.0  # seconds for others to be done with the file
 REWRITES_INTERVAL = 86_400_000  # milliseconds between two tries
 
 
@@ -64,6 +67,7 @@ class Housekeeping:
         self._round: Iterator[None] | None = None
         self._next_round = 0
         self._next_rewrite = 0
+        self._next_overwriting = 0
         self._is_optimized = True
         self._is_index_to_merge = False
         self._is_merge_begun = False
@@ -214,6 +218,10 @@ class Housekeeping:
     def _tidy(self) -> Iterator[None]:
         """Give back to the file system what is no longer needed."""
         path = self._database.path
+        if self._is_overwriting_due():
+            self._next_overwriting = self._clock() + OVERWRITING_INTERVAL
+            forgetting.overwrite(self._database, tries=1, wait=OVERWRITING_WAIT)
+            yield
         if not self._is_optimized:
             self._is_optimized = True
             with self._database.write() as connection:
@@ -236,6 +244,11 @@ class Housekeeping:
         if gives_back or pages.log_size(path) >= LONG_LOG:
             pages.shorten_log(path)
             yield
+
+    def _is_overwriting_due(self) -> bool:
+        """Say whether what a user had forgotten could not be overwritten then, or not since."""
+        with self._database.read() as connection:
+            return tombstones.is_overwriting_due(connection) and self._clock() >= self._next_overwriting
 
     def _is_worth_rewriting(self, filled: pages.Pages) -> bool:
         is_much = filled.free_bytes >= WORTH_REWRITING and filled.free * 4 > filled.total

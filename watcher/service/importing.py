@@ -81,7 +81,9 @@ class _Importer:
             self._horizon = retention.horizon(connection)
             self._since = (watchers.first_start(connection) or clock()) - YOUNG * 1000
             self._taken_over = adopted.session_ids(connection)
-        ingest = Ingest(database, settings.capture, horizon=self._horizon, listener=listener, clock=clock)
+        ingest = Ingest(
+            database, settings.capture, settings.privacy, horizon=self._horizon, listener=listener, clock=clock
+        )
         self._digest = Digest(database, ExtractiveAgent(), settings, listener=listener, clock=clock)
         asked = Digest(database, job.agent, settings, listener=listener, clock=clock)
         self._life, self._live = (

@@ -7,22 +7,43 @@ is taken, so that a hook never waits for it.
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
-from dataclasses import astuple, dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from watcher.memory import checkpoints, intake, records, sessions
 from watcher.memory.database import Database
+from watcher.privacy import hook_events, passages
+from watcher.privacy.ignored import Ignored
+from watcher.privacy.redaction import redact
+from watcher.service.admission import Admission
 from watcher.service.events import Clock, Event, EventKind, Listener, now
 from watcher.service.follow import beginning
+from watcher.service.history import begun_at
+from watcher.service.last_words import LastWords, Said
 from watcher.service.noise import Noise
 from watcher.service.projects import Projects
-from watcher.settings import CaptureSettings
-from watcher.transcript import entries, excerpts, tail
+from watcher.settings import CaptureSettings, PrivacySettings
+from watcher.transcript import entries, excerpts, long_lines, tail
 
 CLOSING_CHARS = 8000  # kept of the assistant's last words in a turn
 PROMPT_CHARS = 8000  # kept of a prompt
-BROKEN_BYTES = 400  # kept of a line that is no entry
+# What is kept of a line that is no entry: ids and the like, as far as it begins with them, and nothing that was said.
+_IDS = re.compile(
+    rb'\{(?:\s*"(?:agentId|isMeta|isSidechain|parentUuid|promptId|sessionId|timestamp|type|uuid)":'
+    rb'\s*(?:null|true|false|"[\w:.-]{0,40}"),?)*'
+)
+
+
+class _Place(NamedTuple):
+    """Where an entry was written."""
+
+    project: str  # the folder that it is at
+    cwd: str
 
 
 @dataclass(slots=True)
@@ -31,6 +52,7 @@ class _Decoded:
 
     records: list[records.Record] = field(default_factory=list)
     broken: list[checkpoints.BrokenRecord] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
     cwd: str = ""
     skipped: int = 0
 
@@ -53,6 +75,12 @@ def source_of(path: Path) -> records.Source:
     return records.Source(path=str(path), session_id=path.stem, transcript_path=str(path))
 
 
+def kept_of_broken(line: bytes) -> bytes:
+    """Return what is kept of a line that is no entry: enough to tell what it was to be, and where it belongs."""
+    found = _IDS.match(line.lstrip(b"\0"))
+    return redact(found[0].decode("ascii")).encode() if found else b""
+
+
 def closing_words(text: str) -> str:
     """Return the assistant's last words as they are stored."""
     return excerpts.excerpt(text.strip(), CLOSING_CHARS)
@@ -65,6 +93,7 @@ class Ingest:
         self,
         database: Database,
         capture: CaptureSettings,
+        privacy: PrivacySettings | None = None,
         *,
         since: int = 0,
         horizon: int = 0,
@@ -73,17 +102,36 @@ class Ingest:
     ) -> None:
         """Of a transcript that was never taken in, entries written before `since` (epoch) are left alone.
 
-        Of all of them, those from before the `horizon`: they were forgotten.
+        Of all of them, those from before the `horizon`: they were forgotten. What is private by default is, unless
+        `privacy` says something else.
+
+        Raises:
+            UsageError: a pattern in the settings is none.
         """
+        privacy = privacy or PrivacySettings()
+        home = database.path.parent.parent
         self._database = database
         self._capture = capture
         self._since = since
         self.horizon = horizon  # rises when what is older is forgotten
-        self._noise = Noise(capture, memory=database.path.parent.parent)
+        self._noise = Noise(capture, memory=home)
+        self.heed(privacy)
         self._listener = listener
         self._clock = clock
         self._projects = Projects(database, clock=clock)
+        self._begun: dict[str, int] = {}  # epoch, when the subagent of a transcript began, by its path
         self._placed: dict[str, str] = {}  # the projects of sessions whose folder is known, by session
+        self.last_words = LastWords()  # of the sessions that were taken in here
+
+    def heed(self, privacy: PrivacySettings) -> None:
+        """Go by these settings from now on.
+
+        Raises:
+            UsageError: a pattern in them is none; nothing has changed.
+        """
+        ignored = Ignored(privacy.ignore)
+        self.admission = Admission(privacy, memory=self._database.path.parent.parent)
+        self._ignored = ignored
 
     def take_in(self, path: Path, *, most: int = sys.maxsize, anew: bool = False) -> records.Taken:
         """Take in what is new in a transcript, some `most` bytes of it; return what of it was new to the memory.
@@ -94,6 +142,18 @@ class Ingest:
             OSError: the file cannot be read.
         """
         source = source_of(path)
+        if self.admission.leaves_out(source):
+            self._forget_row(source.session_id)
+            return records.Taken()
+        total = records.Taken(has_more=True)
+        if source.agent_id:
+            # Its work belongs to the prompt that the session had been given last, and that may be private.
+            with suppress(FileNotFoundError):
+                total = self.take_in(Path(source.transcript_path), most=most)
+                if total.has_more:
+                    return total
+            source = replace(source, begun_at=self._begun_at(path))
+            total.has_more = True
         with self._database.read() as connection:
             known = checkpoints.checkpoint(connection, source.path)
         position, since = tail.START, self._since
@@ -102,10 +162,11 @@ class Ingest:
             position, since = tail.Position(*astuple(known[0])), known[1]
         # What is read anew is not whole before its prompts are numbered anew, too: who does that says so.
         covered = known[1] if known is not None and anew else since
-        total = records.Taken(has_more=True)
         read = 0
         while total.has_more and read < most:
             chunk = tail.read(path, position, skip=entries.is_useless)
+            if self.admission.leaves_out(source, chunk.lines):
+                return total  # the first lines did not say where it runs, and these do
             if chunk.restarted:
                 self._tell(EventKind.RESTARTED, source, f"{path.name} was truncated or replaced")
             if chunk.position != position or chunk.restarted:
@@ -117,16 +178,29 @@ class Ingest:
             self._tell(EventKind.TAKEN_IN, source, _counted(total))
         return total
 
+    def _forget_row(self, session_id: str) -> None:
+        """Take away what a hook has written down of a session that is left out: it may know less than we do."""
+        with self._database.read() as connection:
+            known = sessions.session(connection, session_id)
+        if known is not None:
+            with self._database.write() as connection:
+                sessions.drop_if_empty(connection, session_id)
+
+    def _begun_at(self, path: Path) -> int:
+        if not self._begun.get(str(path)):
+            self._begun[str(path)] = begun_at(path)
+        return self._begun[str(path)]
+
     def _store(
         self, source: records.Source, chunk: tail.Chunk, since: int, covered: int, *, is_anew: bool
     ) -> records.Taken:
-        decoded = self._decode(chunk, max(since, self.horizon))
+        decoded = self._decode(chunk, max(since, self.horizon), self._placed.get(source.session_id, ""))
         project = self._project_of(source.session_id, decoded.cwd)
         moment = self._clock()
         with self._database.write() as connection:
             started = source.started_in(decoded.cwd, project)
             taken = intake.take_in(connection, started, decoded.records, now=moment, is_anew=is_anew)
-            checkpoints.keep_broken(connection, source.path, decoded.broken, now=moment)
+            checkpoints.keep_broken(connection, started, decoded.broken, now=moment)
             checkpoints.save_checkpoint(
                 connection,
                 source,
@@ -136,6 +210,8 @@ class Ingest:
                 lines_skipped=decoded.skipped,
                 now=moment,
             )
+        if decoded.said and not source.agent_id:
+            self.last_words.note(source.session_id, decoded.said)
         for line in decoded.broken:
             self._tell(EventKind.BROKEN, source, f"{source.path} at byte {line.offset}: {line.reason}")
         return taken
@@ -152,14 +228,14 @@ class Ingest:
                 self._placed[session_id] = self._projects.settle(folder)
         return self._placed.get(session_id, "")
 
-    def _decode(self, chunk: tail.Chunk, since: int) -> _Decoded:
+    def _decode(self, chunk: tail.Chunk, since: int, project: str) -> _Decoded:
         decoded = _Decoded(skipped=chunk.skipped)
         since = beginning(since, self._clock())
         for line in chunk.lines:
             try:
                 meaning = entries.understand(line.data)
                 found = [
-                    self._record(entry)
+                    self._record(_whole(entry, line), _Place(project or decoded.cwd or meaning.cwd, meaning.cwd))
                     for entry in meaning.entries
                     if (entry.at >= since or isinstance(entry, entries.Title))
                     and not isinstance(entry, entries.Compaction)  # what it sums up was taken in before it
@@ -172,13 +248,16 @@ class Ingest:
                 continue
             decoded.cwd = decoded.cwd or meaning.cwd
             decoded.records += found
+            decoded.said += _said(meaning.entries)
             decoded.skipped += not found
         return decoded
 
-    def _record(self, entry: entries.Entry) -> records.Record:
-        """Return what is stored of an entry."""
+    def _record(self, entry: entries.Entry, place: _Place) -> records.Record:
+        """Return what is stored of an entry, that was written at some place."""
         limit = self._capture.excerpt_chars
         match entry:
+            case entries.ToolUse() if self._ignored.names_one(entry.name, entry.input, place.project, place.cwd):
+                return records.ToolUseRecord(entry.at, entry.tool_use_id, entry.name, "", (), (), is_skipped=True)
             case entries.ToolUse():
                 return records.ToolUseRecord(
                     at=entry.at,
@@ -195,8 +274,7 @@ class Ingest:
             case entries.AssistantText():
                 return records.WordsRecord(entry.at, closing_words(entry.text))
             case entries.Prompt():
-                text = excerpts.excerpt(entry.text, PROMPT_CHARS)
-                return records.PromptRecord(entry.at, entry.uuid, text, entry.is_queued)
+                return self._prompt(entry)
             case entries.TurnEnd():
                 return records.TurnEndRecord(entry.at)
             case entries.Title():
@@ -204,8 +282,35 @@ class Ingest:
             case _:
                 raise TypeError(f"no record for {entry!r}")
 
+    def _prompt(self, entry: entries.Prompt) -> records.PromptRecord:
+        """Return what is stored of a prompt: what is private is taken out before anything is cut."""
+        public = passages.without_private(entry.text)
+        return records.PromptRecord(
+            at=entry.at,
+            uuid=entry.uuid,
+            text=excerpts.excerpt(public.text, PROMPT_CHARS),
+            continues_turn=entry.is_queued,
+            is_private=public.is_wholly_private,
+            had_private=public.had_private,
+        )
+
     def _tell(self, kind: EventKind, source: records.Source, text: str) -> None:
         self._listener(Event(kind, text, source.session_id))
+
+
+def _said(found: Sequence[entries.Entry]) -> Iterator[Said]:
+    for entry in found:
+        if isinstance(entry, entries.AssistantText):
+            yield Said(entry.at, hook_events.digest(entry.text))
+        elif isinstance(entry, entries.Prompt):
+            yield Said(entry.at, "")
+
+
+def _whole(entry: entries.Entry, line: tail.Line) -> entries.Entry:
+    """Return an entry; of a prompt that had to be shortened, what is before that: a passage may have begun in it."""
+    if isinstance(entry, entries.Prompt) and line.length > tail.LONGEST:
+        return entry._replace(text=long_lines.beginning(entry.text))
+    return entry
 
 
 def _broken(line: tail.Line, reason: str) -> checkpoints.BrokenRecord:
@@ -213,8 +318,8 @@ def _broken(line: tail.Line, reason: str) -> checkpoints.BrokenRecord:
         offset=line.offset,
         length=line.length,
         line_hash=hashlib.blake2b(line.data, digest_size=16).hexdigest(),
-        head=line.data[:BROKEN_BYTES],
-        reason=reason[:200],
+        head=kept_of_broken(line.data),
+        reason=redact(reason)[:200],
     )
 
 

@@ -20,7 +20,7 @@ from watcher.service.claims import Claims
 from watcher.service.digest import Digest
 from watcher.service.events import Clock, Event, EventKind, Listener, Pace, now
 from watcher.service.follow import subagents_of
-from watcher.service.ingest import Ingest, closing_words
+from watcher.service.ingest import Ingest, source_of
 from watcher.service.projects import Projects
 from watcher.settings import WatchSettings
 
@@ -67,9 +67,17 @@ class Lifecycle:
         """Lower every raised flag that can be; return how many sessions' must wait for more of their transcript."""
         with self._database.read() as connection:
             flags = sessions.raised_flags(connection)
+        if any(flag.has_text for flag in flags):
+            with self._database.write() as connection:
+                sessions.reduce_events(connection)
         ending = {flag.session_id for flag in flags if flag.kind is FlagKind.CLEANUP}
         waiting: set[str] = set()
         for flag in flags:
+            if self._is_left_out(flag):
+                with self._database.write() as connection:
+                    sessions.drop_flag(connection, flag.id)
+                    sessions.drop_if_empty(connection, flag.session_id)
+                continue
             if flag.kind is FlagKind.PLACE:
                 self._try_to_lower(flag)
                 continue
@@ -239,6 +247,17 @@ class Lifecycle:
             sessions.bring_back(connection, flag.session_id, now=moment, prompted_by=to)
             turns.bring_back(connection, flag.session_id, to=to)
 
+    def _is_left_out(self, flag: RaisedFlag) -> bool:
+        """Say whether nothing is kept of a flag's session; the hook may know less of it."""
+        admission = self._ingest.admission
+        if admission.is_private(flag.folder):
+            return True
+        transcript = self._transcript(flag)
+        try:
+            return transcript is not None and admission.leaves_out(source_of(transcript))
+        except OSError:  # told where it is taken in
+            return False
+
     def _try_to_lower(self, flag: RaisedFlag) -> None:
         """Lower a flag; one on which this program fails is lowered all the same, and must not keep all others up."""
         try:
@@ -271,13 +290,12 @@ class Lifecycle:
         """Say whether the transcript holds what the assistant said last, or was given long enough to.
 
         At a Stop hook's start the last words were missing from the file in half of the runs watched; they came
-        within a tenth of a second. The hook's event carries them.
+        within a tenth of a second. The hook's event carries them, and its flag their digest.
         """
-        if flag.kind is FlagKind.CLEANUP or not flag.closing_text:
+        if flag.kind is FlagKind.CLEANUP or not flag.closing_digest:
             return True
-        with self._database.read() as connection:
-            found = turns.closing_words(connection, flag.session_id, flag.raised_at)
-        if found == closing_words(flag.closing_text):
+        said = self._ingest.last_words.under(flag.session_id, flag.raised_at, now=self._clock())
+        if said == flag.closing_digest:
             return True
         # By two clocks: one may have been set back, the other knows nothing of the time before this watcher.
         waited = self._pace() - self._waiting_since[flag.id]

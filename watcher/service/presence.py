@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from watcher import system
+from watcher import permissions, system
 from watcher.errors import ClaudeMemError
 from watcher.memory import lookup
 from watcher.memory.database import Database, driver
@@ -30,8 +30,10 @@ def check_locks(settings: Settings) -> None:
 
     Raises:
         LocksError: it cannot.
+        OpenToOthersError: others could write there.
         DatabaseError: nothing can be written there.
     """
+    permissions.close(settings.home)
     with of_files(settings.lock):
         system.make_private_folder(settings.home)
         system.make_private_folder(settings.lock.parent)

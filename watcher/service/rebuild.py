@@ -17,6 +17,7 @@ from watcher import system
 from watcher.agent.extractive import ExtractiveAgent
 from watcher.errors import ClaudeMemError
 from watcher.memory import (
+    beside,
     conditions,
     health,
     lookup,
@@ -61,7 +62,13 @@ def create(settings: Settings) -> None:
     # Hooks know the launcher only once there is a memory.
     if settings.launcher.exists() and database.is_file() and database.stat().st_size == 0:
         raise damaged(database, "the file is empty")
-    Database.create(database).close()
+    made = Database.create(database)
+    try:
+        if beside.path_of(database).exists():
+            with made.write() as connection:
+                beside.take(connection, database)
+    finally:
+        made.close()
 
 
 def check(settings: Settings, seconds: float = CHECK_TIME) -> None:
@@ -120,6 +127,7 @@ def put_aside(settings: Settings, why: str, *, listener: Listener, clock: Clock 
         folder = folder.with_name(f"{folder.name}+")
     with of_files(folder):
         system.make_private_folder(folder)
+        system.make_private_file(folder / _UNDER_WAY)
         (folder / _UNDER_WAY).write_text(f"{why}\n", encoding="utf-8")
     try:
         with system.lock(settings.lock).acquire(timeout=LOCK_WAIT):
@@ -206,7 +214,13 @@ class Rebuild:
             horizon = retention.horizon(connection)
         hear, clock = self._hear, self._clock
         ingest = Ingest(
-            self._database, self._settings.capture, since=since, horizon=horizon, listener=hear, clock=clock
+            self._database,
+            self._settings.capture,
+            self._settings.privacy,
+            since=since,
+            horizon=horizon,
+            listener=hear,
+            clock=clock,
         )
         life = Lifecycle(
             self._database, ingest, self._digest, self._settings.watch, slice_size=SLICE, listener=hear, clock=clock

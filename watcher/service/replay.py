@@ -41,7 +41,7 @@ class Replay:
 
     def at_once(self, recordings: Iterable[Recording]) -> bool:
         """Play each recording from beginning to end; say whether the agent answered all it was asked."""
-        ingest = Ingest(self.database, self.settings.capture, listener=self.listener)
+        ingest = Ingest(self.database, self.settings.capture, self.settings.privacy, listener=self.listener)
         digest = Digest(self.database, self.agent, self.settings, listener=self.listener)
         life = Lifecycle(self.database, ingest, digest, self.settings.watch, listener=self.listener)
         answered = True

@@ -15,11 +15,12 @@ from sqlalchemy import Connection
 from watcher.agent import base
 from watcher.agent.base import ObservationType
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import adopted, outcomes, retention, sessions, turns
+from watcher.memory import adopted, outcomes, retention, sessions, tombstones, turns
 from watcher.memory.adopted import AGENT, AdoptedPrompt, AdoptedSession, Kept, StoredPrompt
 from watcher.memory.database import Database
 from watcher.memory.outcomes import ObservationFields
 from watcher.memory.typescript import TheirObservation, TheirPrompt, TheirSession, TheirSummary, TypeScriptMemory
+from watcher.privacy.passages import without_private
 from watcher.service.digest import Digest
 from watcher.service.events import Clock, now
 from watcher.service.ingest import PROMPT_CHARS
@@ -39,7 +40,7 @@ class TakenOver:
     prompts: int = 0
     observations: int = 0
     summaries: int = 0
-    forgotten: int = 0  # sessions from before what the memory keeps
+    forgotten: int = 0  # sessions from before what the memory keeps, or that the user had forgotten
     empty: int = 0  # sessions of which nothing was kept there
     unmapped: dict[str, int] = field(default_factory=dict)  # sessions by project, where its folder is not known
     is_whole: bool = True  # nothing was left for the next time
@@ -86,6 +87,7 @@ class Takeover:
         digest = Digest(self.database, ExtractiveAgent(), self.settings, clock=self.clock)
         with self.database.read() as connection:
             horizon = retention.horizon(connection)
+            has_forgotten = tombstones.count(connection) > 0
             folders = Folders(theirs, adopted.projects(connection))
             kept = adopted.kept(connection)
         seen: set[str] = set()  # projects
@@ -94,14 +96,15 @@ class Takeover:
                 result.is_whole = False
                 break
             self.beat()
-            if session.last_at < horizon:
+            stays = self._not_forgotten(session, folders.of(session)) if has_forgotten else session
+            if session.last_at < horizon or (stays != session and not _has_any(stays)):
                 result.forgotten += 1
-            elif not (session.prompts or session.observations or session.summaries):
+            elif not _has_any(session):
                 result.empty += 1
             else:
                 folder = folders.of(session)
-                if not _is_taken(session, folder, kept.get(session.session_id)):
-                    folder = self._take(session, folder, result)
+                if not _is_taken(stays, folder, kept.get(session.session_id)):
+                    folder = self._take(stays, folder, result)
                 if _is_bare(folder):
                     result.unmapped[folder] = result.unmapped.get(folder, 0) + 1
                 seen |= {session.project, folder}
@@ -109,6 +112,25 @@ class Takeover:
         for project in seen:  # also where all was there: whoever was killed had not rendered them
             digest.render(project)
         return result
+
+    def _not_forgotten(self, session: TheirSession, folder: str) -> TheirSession:
+        """Return a session without what a user had forgotten of it; both memories may tell its time differently."""
+        with self.database.read() as connection:
+            known = sessions.session(connection, session.session_id)
+            places = (folder, session.project, known.project if known else "")
+            forgotten = tombstones.of(connection, session.session_id, places)
+
+        def stays(thing: TheirPrompt | TheirObservation | TheirSummary) -> bool:
+            later = thing.at + SAME_PROMPT
+            return not (forgotten.covers(thing.at) or forgotten.covers(later) or forgotten.goes_on(later))
+
+        return replace(
+            session,
+            title="" if forgotten.has_no_title else session.title,
+            prompts=tuple(filter(stays, session.prompts)),
+            observations=tuple(filter(stays, session.observations)),
+            summaries=tuple(filter(stays, session.summaries)),
+        )
 
     def _take(self, session: TheirSession, folder: str, result: TakenOver) -> str:
         """Take over one session; return its project, as it is called here."""
@@ -142,6 +164,10 @@ class _Numbers:
         self._given = given
         self._stored = sorted(stored, key=lambda prompt: (prompt.at, prompt.number))
 
+    def is_private(self, number: int) -> bool:
+        """Say whether nothing may be kept of what was done about a prompt."""
+        return any(prompt.number == number and prompt.is_private for prompt in self._stored)
+
     def of(self, thing: TheirObservation | TheirSummary) -> int:
         """Return the number; 0 where no prompt is known.
 
@@ -158,10 +184,11 @@ class _Numbers:
 
 
 def _session(session: TheirSession, project: str) -> AdoptedSession:
+    is_private = any(without_private(one.text).had_private for one in session.prompts)  # what a title is made from
     return AdoptedSession(
         session_id=session.session_id,
         project=project,
-        title=excerpts.excerpt(session.title, 200),
+        title="" if is_private else excerpts.excerpt(without_private(session.title).text, 200),
         started_at=session.started_at,
         last_at=session.last_at,
         completed_at=session.completed_at or session.last_at,
@@ -178,13 +205,20 @@ def _prompts(session: TheirSession) -> list[AdoptedPrompt]:
             prompts.append(TheirPrompt(number, summary.fields.request or UNKNOWN_REQUEST, summary.at))
             known.add(number)
     prompts.sort(key=lambda prompt: (prompt.at, prompt.number))
-    return [AdoptedPrompt(one.number, excerpts.excerpt(one.text, PROMPT_CHARS), one.at) for one in prompts]
+    return [_prompt(one) for one in prompts]
+
+
+def _prompt(theirs: TheirPrompt) -> AdoptedPrompt:
+    public = without_private(theirs.text)
+    text = excerpts.excerpt(public.text, PROMPT_CHARS)
+    return AdoptedPrompt(theirs.number, text, theirs.at, is_private=public.is_wholly_private)
 
 
 def _put_observations(connection: Connection, session: TheirSession, project: str, numbers: _Numbers) -> int:
     """Store what they observed, unless our model observed something of the same turn; return how many were new."""
     by = adopted.observers(connection, session.session_id)
-    fields = [_observation(one, numbers.of(one)) for one in session.observations]
+    found = [_observation(one, numbers.of(one)) for one in session.observations]
+    fields = [one for one in found if not numbers.is_private(one.prompt_number)]
     # Each turn's words are one agent's.
     wanted = [one for one in fields if by.get(one.prompt_number, set()) <= {_EXTRACTIVE, AGENT}]
     replaced = sorted({one.prompt_number for one in wanted})
@@ -255,6 +289,10 @@ def _is_taken(session: TheirSession, folder: str, kept: Kept | None) -> bool:
     seen = {(one.type, one.title, one.narrative, one.facts, one.files_modified) for one in session.observations}
     turns = {one.number for one in session.summaries}
     return kept.observations >= len(seen) and kept.summaries >= len(turns)
+
+
+def _has_any(session: TheirSession) -> bool:
+    return bool(session.prompts or session.observations or session.summaries)
 
 
 def _is_bare(project: str) -> bool:

@@ -9,18 +9,21 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from filelock import Timeout
 
 from watcher import __version__, system
+from watcher import settings as settings_room
 from watcher.agent import base
-from watcher.errors import ClaudeMemError
+from watcher.errors import ClaudeMemError, UsageError
 from watcher.memory import checkpoints, conditions, sessions, watchers
 from watcher.memory.changes import Changes, Kept
 from watcher.memory.database import DamagedError, Database, DatabaseBusyError, DatabaseError
-from watcher.service import aside
+from watcher.service import aside, telling
 from watcher.service.asking import Asking
 from watcher.service.digest import Digest
 from watcher.service.events import Clock, Event, EventKind, Listener, Pace, now
@@ -85,6 +88,7 @@ class Watch:
         self._stop_reason = ""
         self._busy_at = pace()
         self._trouble = ""  # with the database, as it was last told
+        self._heeded_at = _written_at(settings.config)
 
     def __enter__(self) -> Self:
         """Take the lock and write down that this watcher runs.
@@ -112,6 +116,7 @@ class Watch:
         with self._database.write() as connection:
             self._id = watchers.started(connection, pid=os.getpid(), version=__version__, now=self._clock())
             conditions.clear_observed(connection)
+            sessions.reduce_events(connection)
             begun = watchers.first_start(connection) or self._clock()
             reached = checkpoints.reached(connection)
         since = begun - YOUNG * 1000 if self._since is None else self._since
@@ -121,6 +126,7 @@ class Watch:
         ingest = self._ingest = Ingest(
             self._database,
             self._settings.capture,
+            self._settings.privacy,
             since=since,
             horizon=self._housekeeping.horizon,
             listener=hear,
@@ -153,20 +159,27 @@ class Watch:
             clock=clock,
         )
         self._digest = digest
-        self._tell_hooks()
+        telling.tell_hooks(self._settings, self._listener)
         self._listening.listen()
         with suppress(FileNotFoundError):
             os.truncate(self._settings.starting, 0)  # it has started: once it is killed, a hook may start the next
 
-    def _tell_hooks(self) -> None:
-        """Write down the one setting that a hook goes by: it cannot read the others in its time."""
-        path = self._settings.at_prompt
+    def _heed_settings(self) -> None:
+        """Go by what the settings say of privacy now, from the moment at which they are written."""
+        written_at = _written_at(self._settings.config)
+        if written_at == self._heeded_at:
+            return
+        self._heeded_at = written_at
         try:
-            system.make_private_file(path)
-            path.write_text(f"{self._settings.context.at_prompt}\n", encoding="ascii")
-        except OSError as error:  # the disk is full: no reason not to watch
-            said = f"cannot write {path} ({error.strerror}): until the next start, prompts bring nothing up"
-            self._listener(Event(EventKind.TROUBLE, said))
+            fresh = settings_room.load()
+            if fresh.home != self._settings.home or fresh.privacy == self._settings.privacy:
+                return
+            self._ingest.heed(fresh.privacy)
+        except UsageError as error:
+            self._listener(Event(EventKind.TROUBLE, f"{error}; the settings stay as they were ({error.hint})"))
+            return
+        self._settings = replace(self._settings, privacy=fresh.privacy)
+        telling.tell_hooks(self._settings, self._listener)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -246,6 +259,7 @@ class Watch:
             self._reading.look_everywhere()
             self._reading.go_on(self._is_stopping)
         if is_to_scan := self._is_due("scan", interval.scan_interval):
+            self._heed_settings()
             aside.raise_flags(self._database, self._settings.flags_aside, self._hear)
         self._handle_flags()
         if self._must_recover:
@@ -307,3 +321,11 @@ class Watch:
         if event.kind in (EventKind.FINALIZED, EventKind.COMPLETED):
             self._asking.note(event.session_id)
         self._listener(event)
+
+
+def _written_at(path: Path) -> int:
+    """Return when a file was written (nanoseconds); 0 where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -88,6 +88,14 @@ class Meaning(NamedTuple):
 
 NOTHING = Meaning()
 
+
+class Origin(NamedTuple):
+    """Where a line was written."""
+
+    cwd: str
+    entrypoint: str  # of Claude Code: cli, sdk-cli (`claude -p`), sdk-py, sdk-ts, claude-vscode, …; empty in old lines
+
+
 YEAR_9999 = 253_370_764_800_000  # epoch
 
 _USELESS = re.compile(
@@ -138,6 +146,16 @@ def understand(line: bytes) -> Meaning:
         return NOTHING
     cwd = entry.get("cwd")
     return Meaning(tuple(read(entry)), cwd if isinstance(cwd, str) else "")
+
+
+def origin(line: bytes) -> Origin | None:
+    """Return where a line was written; None where it does not say, or is no entry."""
+    try:
+        entry = _decode(line.lstrip(b"\0"))
+    except BrokenLineError:
+        return None
+    cwd, entrypoint = entry.get("cwd"), entry.get("entrypoint")
+    return Origin(cwd, entrypoint if isinstance(entrypoint, str) else "") if isinstance(cwd, str) and cwd else None
 
 
 def _decode(line: bytes) -> dict[str, Any]:

@@ -1,12 +1,20 @@
-"""Owns what is kept of a tool use: bounded excerpts, and the files it read and modified."""
+"""Owns what is kept of a tool use: bounded excerpts without secrets, and the files it read and modified.
+
+Nothing of a text goes on from here but by `excerpt`. What is cut away is not looked at, but for a margin: a secret
+that the cut would halve goes as a whole.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
+
+from watcher.privacy.plain import plain
+from watcher.privacy.redaction import redact, redact_part
 
 _READING = {"Read": "file_path", "NotebookRead": "notebook_path"}
 _MODIFYING = {
@@ -18,13 +26,16 @@ _MODIFYING = {
 
 
 def excerpt(text: str, limit: int) -> str:
-    """Return a text cut in the middle to `limit` characters: beginnings name things, ends tell how it went."""
-    text = text.replace("\0", "")
+    """Return a plain text without its secrets, cut in the middle to `limit` characters of what it was.
+
+    Beginnings name things, ends tell how it went.
+    """
     if len(text) <= limit:
-        return text
+        return _clean(text)
     head = limit * 3 // 5
     tail = limit - head
-    return f"{text[:head]}\n[… {len(text) - limit} characters left out …]\n{text[-tail:]}"
+    beginning, end = redact_part(text, 0, head), redact_part(text, len(text) - tail, len(text))
+    return f"{_plain(beginning)}\n[… {len(text) - limit} characters left out …]\n{_plain(end)}"
 
 
 def input_excerpt(arguments: Mapping[str, Any], limit: int) -> str:
@@ -32,17 +43,18 @@ def input_excerpt(arguments: Mapping[str, Any], limit: int) -> str:
 
     It stays valid JSON unless so many arguments are given that the whole must be cut as well.
     """
-    texts = [value for value in arguments.values() if isinstance(value, str)]
-    most = max(200, limit // max(1, len(texts)))
-    if any(len(text) > most or "\0" in text for text in texts):
+    count = sum(isinstance(value, str) for value in arguments.values())
+    most = max(200, limit // max(1, count))
+    if any(isinstance(value, str) and (len(value) > most or "\0" in value) for value in arguments.values()):
         arguments = {
-            name: excerpt(value, most) if isinstance(value, str) else value for name, value in arguments.items()
+            name: excerpt(value, most) if isinstance(value, str) and (len(value) > most or "\0" in value) else value
+            for name, value in arguments.items()
         }
     try:
         text = orjson.dumps(arguments).decode()
     except TypeError:  # a number of more than 64 bits
         text = json.dumps(arguments, ensure_ascii=False)
-    return excerpt(text, limit * 2)
+    return excerpt(text, limit * 2)  # as a whole: what is nested, and what its name makes a secret
 
 
 def files_read(name: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
@@ -57,4 +69,18 @@ def files_modified(name: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _file(key: str | None, arguments: Mapping[str, Any]) -> tuple[str, ...]:
     path = arguments.get(key) if key else None
-    return (path,) if isinstance(path, str) and path else ()
+    return (_clean_path(path),) if isinstance(path, str) and path else ()
+
+
+def _clean(text: str) -> str:
+    # In this order: what cannot be seen may part a secret.
+    return redact(plain(text))
+
+
+_clean_path = lru_cache(maxsize=4096)(_clean)  # the same few files again and again
+
+
+def _plain(redacted: str) -> str:
+    """Return a part of a text as it is kept: its secrets went first, as the rest of the text may tell of them."""
+    seen = plain(redacted)
+    return seen if seen == redacted else redact(seen)

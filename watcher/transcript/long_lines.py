@@ -19,7 +19,14 @@ _INSIDE = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)  # of a string, up t
 _WHOLE = re.compile(rb"[^\\]*(?:\\(?:u[0-9a-fA-F]{4}|[^u]|u(?=.{4}))[^\\]*)*", re.DOTALL)  # up to half an escape
 
 _SHORT = re.compile(rb'(?:[^"\0]*"[^"\\]{0,1000}")+')  # short strings and what is before each, all at once
+_LEFT_OUT = re.compile(r"\n\[… \d+ bytes left out …\]\n")  # what stands in a string instead, once it is decoded
 _SECOND_HALF = re.compile(rb"\\u[dD][c-fC-F]")  # of a character that is escaped in two halves
+
+
+def beginning(text: str) -> str:
+    """Return a text of a shortened line up to where something was left out, which may be what the rest is about."""
+    left_out = _LEFT_OUT.search(text)
+    return text[: left_out.end()] if left_out else text
 
 
 class Shortened:

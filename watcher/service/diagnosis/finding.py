@@ -11,10 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from watcher import permissions
 from watcher import settings as settings_room
 from watcher.errors import UsageError
 from watcher.memory import lookup
 from watcher.memory.lookup import WatcherRun
+from watcher.permissions import OpenToOthersError
 from watcher.service.diagnosis.life import Life, life
 from watcher.service.events import now
 from watcher.settings import Settings
@@ -52,11 +54,14 @@ class Case:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings; the defaults where what is written cannot be meant, and `settings_error` says so."""
+        """The settings; the defaults where what is written cannot be meant, and `settings_error` says so.
+
+        They are also what is taken where others could have written them: the check of the home says so.
+        """
         try:
             return settings_room.load(self.environ)
-        except UsageError as error:
-            self.settings_error = error
+        except (UsageError, OpenToOthersError) as error:
+            self.settings_error = error if isinstance(error, UsageError) else None
             home = self.environ.get("CLAUDE_MEM_HOME") or Path.home() / ".claude-mem"
             return Settings(home=Path(home).expanduser().absolute(), claude_dir=claude_dir(self.environ))
 
@@ -71,6 +76,15 @@ class Case:
 
         with health.opened(self.settings.database) as connection:
             yield connection
+
+    @cached_property
+    def is_open_to_others(self) -> bool:
+        """Whether other users could write what is in the home, or make another of it."""
+        try:
+            permissions.check(self.settings.home)
+        except OpenToOthersError:
+            return True
+        return False
 
     @cached_property
     def has_memory(self) -> bool:

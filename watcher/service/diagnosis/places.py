@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from watcher import system
+from watcher import permissions, system
 from watcher.errors import ClaudeMemError
-from watcher.service import claude_settings
+from watcher.service import admission, claude_settings
 from watcher.service.diagnosis.finding import Case, Finding, State, claude_dir, counted, size
 
 LITTLE = 200_000_000  # bytes left on the disk below which it is said
@@ -22,6 +22,7 @@ _NAMES = ("CLAUDE_MEM_HOME", "CLAUDE_CONFIG_DIR")
 def settings_file(case: Case) -> Iterator[Finding]:
     """Can what is written in the settings be meant?"""
     path = case.settings.config
+    admission.check(case.settings.privacy)  # its error is a finding
     if case.settings_error is not None:
         hint = case.settings_error.hint
         yield Finding("settings", State.WRONG, f"{case.settings_error}; below, the defaults are taken", hint)
@@ -37,13 +38,19 @@ def home(case: Case) -> Iterator[Finding]:
     if not folder.is_dir():
         yield Finding("home", State.WRONG, f"{folder} is not there", "claude-mem install")
         return
-    if not system.is_ours(folder):
-        yield Finding("home", State.WRONG, f"{folder} belongs to another user", f"ls -ld {folder}")
+    try:
+        permissions.check(folder)
+    except permissions.OpenToOthersError as error:
+        yield Finding("home", State.WRONG, f"{error}: nothing is read or written there", error.hint)
         return
     if not os.access(folder, os.W_OK | os.X_OK):
         yield Finding("home", State.WRONG, f"{folder} cannot be written to", f"chmod u+rwx {folder}")
         return
-    inside = [path for path in sorted(folder.glob("*")) + sorted(folder.glob("*/*")) if not path.is_symlink()]
+    if above := permissions.replaceable(folder):
+        text = f"anybody can put another thing in the place of {folder}: {above} is for all to write into"
+        yield Finding("home", State.WARNING, text, f"chmod o-w {above}")
+        return
+    inside = [path for path in sorted(folder.rglob("*")) if not path.is_symlink()]
     open_to_others = [path for path in [folder.resolve(), *inside] if not system.is_private(path)]
     if open_to_others:
         text = f"others can look at {open_to_others[0]}{_and_more(len(open_to_others) - 1)}"

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from watcher.memory import checkpoints, watchers
+from watcher.service.admission import Admission
 from watcher.service.diagnosis.finding import Case, Finding, State, counted, size
+from watcher.service.ingest import source_of
 
 SETTLED = 60_000  # milliseconds after which what was written to a transcript should be taken in
 YOUNG = 3_600_000  # milliseconds: what was written this long before the first watcher ran is taken in too
@@ -28,7 +30,8 @@ def transcripts(case: Case) -> Iterator[Finding]:
         reached = checkpoints.reached(connection)
         begun = watchers.first_start(connection)
     since = (begun or case.now) - YOUNG
-    found = behind = older = 0
+    admission = Admission(case.settings.privacy, case.settings.home)
+    found = behind = older = left_out = 0
     late: list[_Behind] = []
     for path in _paths(case.settings.projects):
         try:
@@ -42,12 +45,18 @@ def transcripts(case: Case) -> Iterator[Finding]:
             older += 1
             continue
         missing = _missing(path, offset or 0, status.st_size)
+        if missing and _is_left_out(admission, path):
+            left_out += 1
+            continue
         behind += missing > 0
         if missing and case.now - written_at > SETTLED:
             late.append(_Behind(path, missing, written_at))
-    known = f"{counted(found, 'transcript')} in {case.settings.projects}, {found - older - behind} taken in wholly"
+    whole = found - older - behind - left_out
+    known = f"{counted(found, 'transcript')} in {case.settings.projects}, {whole} taken in wholly"
     if older:
         known += f", {older} older than the memory and left alone (claude-mem import takes them in)"
+    if left_out:
+        known += f", {left_out} left out ([privacy] in {case.settings.config} says why)"
     if not late:
         yield Finding("transcripts", State.OK, f"{known}, {behind} being written" if behind else known)
         return
@@ -59,6 +68,13 @@ def transcripts(case: Case) -> Iterator[Finding]:
         yield Finding("transcripts", State.WRONG, text, f"tail {log}; claude-mem watch --stop")
     else:
         yield Finding("transcripts", State.WARNING, text, "claude-mem watch --background (it reads what it missed)")
+
+
+def _is_left_out(admission: Admission, path: Path) -> bool:
+    try:
+        return admission.leaves_out(source_of(path))
+    except OSError:
+        return False
 
 
 def _paths(projects: Path) -> Iterator[Path]:

@@ -1,0 +1,26 @@
+"""What was forgotten, on every way on which it might come back: no byte of it is to be in the memory then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.attacks.outcome import Outcome
+from tests.service.forgotten_world import WAYS, WHATS, made
+
+
+def outcomes(folder: Path) -> Iterator[Outcome]:
+    """Try each way one after the other in a memory in which something was forgotten."""
+    through: dict[str, list[str]] = {way: [] for way in WAYS}
+    for number, (what, (ids, wanted, word, left)) in enumerate(WHATS.items()):
+        world = made(folder / str(number))
+        world.forget(*ids, **wanted)
+        for way, take in WAYS.items():
+            take(world)
+            if world.leaks(word):
+                through[way].append(f"{what}: {', '.join(world.leaks(word))}")
+            if tuple(world.prompts()) != left:
+                through[way].append(f"{what}: {world.prompts()} is left, not {list(left)}")
+        world.close()
+    for way, found in through.items():
+        yield Outcome(f"forgotten, then {way}", len(WHATS), tuple(found))

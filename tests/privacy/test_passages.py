@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from watcher.privacy.passages import MARK, without_private
+
+OPENINGS = (
+    "<private>",
+    "<PRIVATE>",
+    "<Private >",
+    "<PRİVATE>",
+    "<prıvate>",
+    "<private\n>",
+    "<private/>",
+    "<private reason='mine'>",
+    '<private if="a > b" and="c<d">',
+    "< private >",
+    "<\tprivate\tx=1>",
+    "<private ",  # its end was forgotten
+)
+CLOSINGS = ("</private>", "</PRIVATE>", "</ private >", "< / private\n>", "</private x='y'>")
+
+
+@pytest.mark.parametrize("closing", CLOSINGS)
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_a_passage_is_gone_and_what_is_around_it_stays(opening: str, closing: str) -> None:
+    public = without_private(f"Before {opening}the\nmarmalade{closing} after.")
+    assert public == (f"Before {MARK} after.", False, True)
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_a_passage_without_an_end_goes_on_to_the_end_of_the_prompt(opening: str) -> None:
+    assert without_private(f"Before\n{opening}the marmalade\n\nand <b>more</b>") == (f"Before\n{MARK}", False, True)
+
+
+def test_passages_within_passages_are_closed_one_by_one() -> None:
+    nested = "a<private>b<private>c</private>marmalade</private>d</private>e"
+    assert without_private(nested).text == f"a{MARK}de"
+    assert without_private("a<private>b<private>c</private>marmalade").text == f"a{MARK}"
+
+
+def test_each_of_several_passages_is_gone() -> None:
+    assert without_private("<private>a</private> is not <private>b</private>.").text == f"{MARK} is not {MARK}."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<private>marmalade",
+        " <private>marmalade</private>\n\n<PRIVATE>jam</PRIVATE> ",
+        "[image]\n<private>marmalade</private>",
+        "[Image #1] <private>marmalade</private>",
+        "<private>marmalade</private></private>",
+        "<private></private>",
+    ],
+)
+def test_a_prompt_of_nothing_else_is_wholly_private(text: str) -> None:
+    assert without_private(text) == (MARK, True, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Nothing of it.",
+        "if a < private and b > c:",
+        "<privateer> and <private-key> and <private_key> and <private.key> and std::vector<privateThing>",
+        "The private key is a private matter: private>",
+        "[private]",
+    ],
+)
+def test_what_only_looks_like_a_tag_stays(text: str) -> None:
+    assert without_private(text) == (text, False, False)
+
+
+def test_a_closing_tag_that_closes_nothing_is_left_out() -> None:
+    assert without_private("Say </private>hello.") == ("Say hello.", False, False)
+
+
+def test_a_closing_tag_that_was_not_finished_closes_nothing() -> None:
+    assert without_private("a<private>b</private marmalade").text == f"a{MARK}"

@@ -1,0 +1,239 @@
+"""Owns `claude-mem forget`: what goes, the question before, and what may still hold it elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from watcher.cli import arguments
+from watcher.cli.style import counted, fitted, local_time, on_one_line, say, say_json
+from watcher.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from watcher.memory.preview import Preview
+    from watcher.memory.selection import Wanted
+    from watcher.settings import Settings
+
+_SHOWN = 10  # lines of what goes
+_SLOW = 1.0  # seconds, after which it is said what is done
+_WHAT = "claude-mem forget '#12', --session ID, --project DIR, --text WORDS, --since DATE or --until DATE"
+
+
+def forget(
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="What search prints: #12, S3, P4.", metavar="ID", show_default=False)
+    ] = None,
+    session: Annotated[
+        str, typer.Option("--session", help="All of the session whose id begins so.", metavar="ID")
+    ] = "",
+    project: Annotated[
+        Path | None, typer.Option("--project", help="All of a project: its folder, or its name.", metavar="DIR")
+    ] = None,
+    text: Annotated[
+        str, typer.Option("--text", help="Turns in which this stands, whatever the case.", metavar="WORDS")
+    ] = "",
+    since: Annotated[
+        str, typer.Option("--since", help="Turns not older: 2026-11-01, today, 12h, 3d, 2w.", metavar="DATE")
+    ] = "",
+    until: Annotated[str, typer.Option("--until", help="Turns not newer; a day is meant whole.", metavar="DATE")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: what went, and what may still hold it.")] = False,
+) -> None:
+    """Forget something for good: it is gone from the memory's file, and never taken in again from a transcript.
+
+    A turn goes whole: what was asked, used and said in it, its observations and its summary. A prompt or a summary
+    goes with its turn, an observation (#12) with the tool uses that it rests on and the summary, which is made anew of
+    what is left. Options together mean what all of them mean. What a session or a project does afterwards is new.
+
+    There is no way back: "claude-mem export --output FILE" before keeps a copy. Transcripts are Claude Code's, and not
+    touched; they and other copies are named.
+
+    Examples:
+        claude-mem forget '#12' P4
+        claude-mem forget --text hunter2 --dry-run
+        claude-mem forget --project . --since yesterday
+        claude-mem forget --session 2b8f1c16 --yes --json
+    """
+    from watcher import settings as settings_room
+
+    settings = settings_room.load()
+    wanted = _wanted(settings, ids or [], session, project, text, since, until)
+    preview = _preview(settings, wanted)
+    # Of a session, a project or a span there may be more to keep out than was ever taken in.
+    if dry_run or (preview.is_empty and wanted.text):
+        if not dry_run:
+            _finish(settings)
+        _show(settings, wanted, preview, dry_run=dry_run, as_json=as_json)
+        return
+    if not yes:
+        if as_json or not sys.stdin.isatty():
+            raise UsageError("forget asks before, and nobody is there to answer", hint="add --yes, or --dry-run")
+        _show_preview(preview, wanted)
+        say("There is no way back. What keeps a copy: claude-mem export --output FILE")
+        if not typer.confirm("Forget it?", default=False):
+            say("nothing was forgotten")
+            raise typer.Exit(1)
+    _forget(settings, wanted, preview, as_json=as_json)
+
+
+def _wanted(
+    settings: Settings, ids: list[str], session: str, project: Path | None, text: str, since: str, until: str
+) -> Wanted:
+    """Return what is meant.
+
+    Raises:
+        UsageError: nothing is, or ids and something else, or what is no id.
+    """
+    from watcher.cli import dates
+    from watcher.memory import browse, lookup
+    from watcher.memory.selection import Wanted
+
+    has_filter = bool(session or project is not None or text.strip() or since or until)
+    if ids and has_filter:
+        raise UsageError("ids name what goes: they take no other options", hint=_WHAT)
+    if not ids and not has_filter:
+        raise UsageError("forget what?", hint=_WHAT)
+    refs = tuple(browse.ref(one) for one in ids)
+    for given, found in zip(ids, refs, strict=True):
+        if found is None:
+            raise UsageError(f"{given!r} is no id", hint=f"claude-mem forget --session {given}, or an id such as '#12'")
+    moment = time.time_ns() // 1_000_000
+    begin = dates.since("--since", since, moment) if since else None
+    end = dates.until("--until", until, moment) if until else None
+    if begin is not None and end is not None and begin > end:
+        raise UsageError("--since is later than --until", hint="give the earlier one to --since")
+    with lookup.opened(settings.database) as connection:
+        session_id = browse.session(connection, session).session_id if session else ""
+        folder = arguments.project(connection, project) if project is not None else None
+    return Wanted(tuple(one for one in refs if one), session_id, folder, text.strip(), begin, end)
+
+
+def _preview(settings: Settings, wanted: Wanted) -> Preview:
+    from watcher.memory import lookup
+    from watcher.memory.preview import preview
+
+    with lookup.opened(settings.database) as connection:
+        return preview(connection, wanted, _SHOWN)
+
+
+def _forget(settings: Settings, wanted: Wanted, preview: Preview, *, as_json: bool) -> None:
+    from watcher.memory.database import Database
+    from watcher.service import forgetting
+
+    database = Database.existing(settings.database)
+    try:
+        with _told_when_slow() as progress:
+            done = forgetting.forget(settings, database, wanted, progress=progress)
+    finally:
+        database.close()
+    found = _copies(settings, wanted, preview)
+    if as_json:
+        say_json({"dry_run": False, **_said(preview), "is_overwritten": done.is_overwritten, "copies": found})
+        return
+    say(f"forgotten: {_counted(preview)}", colour="green")
+    if not done.is_overwritten:
+        said = "What is free in the file now could not be overwritten: others read there, or the disk is full."
+        say(f"{said} A watcher does it once it can, and so does the next forget.", colour="yellow")
+    _show_copies(found)
+
+
+@contextmanager
+def _told_when_slow() -> Iterator[Callable[[str], None]]:
+    """Give what is told what is done next, and says so in a terminal where it takes long."""
+    said: list[str] = []
+    is_slow = threading.Event()
+
+    def tell() -> None:
+        if sys.stderr.isatty():
+            typer.echo(f"{said[-1] if said else 'beginning'} …", err=True)
+
+    def fall_behind() -> None:
+        is_slow.set()
+        tell()
+
+    def go_on(what: str) -> None:
+        said.append(what)
+        if is_slow.is_set():
+            tell()
+
+    timer = threading.Timer(_SLOW, fall_behind)
+    timer.start()
+    try:
+        yield go_on
+    finally:
+        timer.cancel()
+
+
+def _finish(settings: Settings) -> None:
+    """Overwrite what was forgotten before and could not be then."""
+    from watcher.memory.database import Database
+    from watcher.service import forgetting
+
+    database = Database.existing(settings.database)
+    try:
+        forgetting.finish(database)
+    finally:
+        database.close()
+
+
+def _show(settings: Settings, wanted: Wanted, preview: Preview, *, dry_run: bool, as_json: bool) -> None:
+    """Show what would go."""
+    found = [] if preview.is_empty else _copies(settings, wanted, preview)
+    if as_json:
+        say_json({"dry_run": dry_run, **_said(preview), "copies": found})
+    elif preview.is_empty:
+        say("nothing of it is in the memory")
+    else:
+        _show_preview(preview, wanted)
+        _show_copies(found)
+
+
+def _show_preview(preview: Preview, wanted: Wanted) -> None:
+    say(f"would go: {_counted(preview)}", bold=True)
+    for line in preview.lines:
+        say(fitted(f"  {line.id:<8}{local_time(line.at)}  {on_one_line(line.text)}"))
+    if preview.more:
+        say(f"  and {preview.more:,} more")
+    if wanted.project is not None and wanted.is_whole:
+        say(f"  and all that is known of the project {wanted.project}")
+
+
+def _show_copies(found: Sequence[dict[str, str]]) -> None:
+    if found:
+        say("Not touched, and may still hold it:", bold=True)
+        for one in found:
+            say(f"  {one['path']}  ({one['what']})")
+
+
+def _counted(preview: Preview) -> str:
+    nouns = {
+        "sessions": ("session", "sessions"),
+        "prompts": ("prompt", "prompts"),
+        "observations": ("observation", "observations"),
+        "summaries": ("summary", "summaries"),
+        "tool_uses": ("tool use", "tool uses"),
+        "titles": ("title of a session", "titles of sessions"),
+    }
+    parts = [counted(preview.counts[name], one, many) for name, (one, many) in nouns.items() if preview.counts[name]]
+    return ", ".join(parts) or "nothing that is in the memory; what comes of it later is kept out"
+
+
+def _said(preview: Preview) -> dict[str, Any]:
+    return {"forgotten": preview.counts, "lines": list(preview.lines)}
+
+
+def _copies(settings: Settings, wanted: Wanted, preview: Preview) -> list[dict[str, str]]:
+    from watcher.service import forgetting
+
+    found = forgetting.copies(settings, list(preview.transcripts), wanted.text)
+    return [{"path": str(path), "what": what} for path, what in found]

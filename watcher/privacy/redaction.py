@@ -1,0 +1,46 @@
+"""Owns what stands in the place of a secret: `[redacted: aws-access-key]`. The one way in for every text."""
+
+from __future__ import annotations
+
+import sys
+
+from watcher.privacy import detectors
+
+# Around a part that is kept: what is looked at of a secret that a cut would halve, and of what says that it is one.
+MARGIN = 400  # characters
+LONGEST_WORD = 8000  # characters: a word that begins in the margin is looked at whole
+_LEAST = 8  # characters of a text that can hold a secret
+
+
+def redact(text: str) -> str:
+    """Return a text without the secrets in it. The same once more, and where there is none, it stays as it is."""
+    return redact_part(text, 0, sys.maxsize)
+
+
+def redact_part(text: str, start: int, end: int) -> str:
+    """Return a part of a text without the secrets in it, also those that reach over its ends.
+
+    Of the rest of the text only a margin is looked at.
+    """
+    end = min(end, len(text))
+    first = _word_before(text, start - MARGIN) if start > MARGIN else 0
+    looked_at = text if first == 0 and end + MARGIN >= len(text) else text[first : end + MARGIN]
+    spans = detectors.find(looked_at) if len(looked_at) >= _LEAST else []
+    if not spans:
+        return text if end - start == len(text) else text[start:end]
+    pieces = []
+    at = start
+    for span in spans:
+        begin, stop = span.start + first, span.end + first
+        if stop <= start or begin >= end:
+            continue
+        pieces += [text[at:begin], f"[redacted: {span.kind}]"]
+        at = stop
+    pieces.append(text[at:end] if at < end else "")
+    return "".join(pieces)
+
+
+def _word_before(text: str, at: int) -> int:
+    """Return where the word begins that is under way somewhere."""
+    least = max(0, at - LONGEST_WORD)
+    return max(text.rfind(" ", least, at), text.rfind("\n", least, at), least - 1) + 1
