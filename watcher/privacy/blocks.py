@@ -18,6 +18,7 @@ _END = re.compile(_LABEL.replace("(?:BEGIN|END)", "END"))
 _LINE_END = re.compile(NEWLINE)
 # A line of a key's body: what it is indented, numbered or marked with, then base64, then what a string ends with.
 _BODY = re.compile(r"[^\n]{0,80}?(?:[A-Za-z0-9+/=]|%2[BF]|%3D){16,}[^A-Za-z0-9]{0,20}(?:\x1b\[0?m|\\{1,4}u001b\[0?m)?[^A-Za-z0-9]{0,4}\Z")
+_LETTERS = re.compile(r"(?:[A-Za-z0-9+/=]|%2[BF]|%3D){16,}")
 _WHOLE = re.compile(r"[A-Za-z0-9+/]{40}")
 _SHORT = re.compile(rf"(?:{COLOUR})?[^A-Za-z0-9\n]{{0,40}}(?:\d{{1,6}}[^A-Za-z0-9\n]{{1,8}})?[A-Za-z0-9+/=]{{0,80}}[^A-Za-z0-9]{{0,20}}(?:{COLOUR})?\Z")
 _HEADER = re.compile(r"[^\n]{0,40}?(?:Proc-Type|DEK-Info|Version|Comment|Charset|Hash): ?[^\n]{0,80}\Z")
@@ -61,7 +62,9 @@ def _body_end(text: str, at: int) -> int:
     stop = at
     for begin, end in _lines(text, at, most):
         line = text[begin:end]
-        if _BODY.match(line) or _HEADER.match(line) or (len(line) < 160 and _WHOLE.search(line)):
+        if _BODY.match(line) or (len(line) < 160 and _WHOLE.search(line)):
+            stop = begin + max(run.end() for run in _LETTERS.finditer(line))  # what ends a string stays
+        elif _HEADER.match(line):
             stop = end
         elif _SHORT.match(line) or begin == at:
             continue
@@ -73,11 +76,13 @@ def _body_end(text: str, at: int) -> int:
 def _body_start(text: str, at: int) -> int:
     """Return where the lines of a key begin that end somewhere."""
     least = max(0, at - MOST)
+    least = max(least, text.rfind("-----", least, at) + len("-----")) if "-----" in text[least:at] else least
     start = at
     for begin, end in reversed(list(_lines(text, least, at))):
         line = text[begin:end]
         if _BODY.match(line) or (begin == least and len(line) < 80 and _SHORT.match(line)):
-            start = begin
+            run = _LETTERS.search(line)
+            start = begin + (run.start() if run else len(line))
         elif end >= at - 170 and len(line) < 120:
             continue  # its last line, and what the line of its end begins with
         else:
