@@ -183,9 +183,9 @@ def test_a_flag_that_was_set_aside_is_raised_without_secrets(settings: Settings,
 def test_a_line_that_is_no_entry_is_kept_without_secrets(
     settings: Settings, database: Database, tmp_path: Path
 ) -> None:
-    secrets = planted()
+    secrets = [one for one in planted() if "\n" not in one.text]
     path = tmp_path / f"{SESSION}.jsonl"
-    path.write_bytes(b"".join(b'{"type": \xff ' + one.text.replace("\n", " ").encode() + b"\n" for one in secrets))
+    path.write_bytes(b"".join(b'{"type": \xff ' + one.text.encode() + b"\n" for one in secrets))
 
     Ingest(database, settings.capture).take_in(path)
 
