@@ -177,7 +177,10 @@ def _rebuilt(world: World, *, is_lost: bool) -> None:
     """Rebuild the memory: of what is left in a damaged database, or of the transcripts and what stands beside alone."""
     world.database.close()
     file = beside.path_of(world.settings.database)
-    away = file.rename(world.settings.home.parent / file.name) if not is_lost else file
+    away = world.settings.home.parent / file.name
+    is_away = file.exists() and not is_lost
+    if is_away:
+        file.rename(away)
     if is_lost:
         size = world.settings.database.stat().st_size
         world.settings.database.write_bytes(b"\x00" * size)
@@ -186,7 +189,8 @@ def _rebuilt(world: World, *, is_lost: bool) -> None:
     world.database = Database(world.settings.database)
     world.recorder = Recorder(world.settings, world.database)
     rebuild.Rebuild(world.settings, world.database, clock=lambda: NOW).run()
-    away.rename(file)
+    if is_away:
+        away.rename(file)
     shutil.rmtree(folder)  # which is the user's to delete, and named
 
 
