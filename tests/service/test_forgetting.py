@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tests.service.forgotten_world import (
     Late,
     World,
     holds,
+    thinking,
     told,
     words,
 )
@@ -42,10 +44,7 @@ from watcher.memory.models import FlagKind
 from watcher.memory.outcomes import ObservationFields
 from watcher.memory.selection import Wanted, select
 from watcher.service import forgetting
-from watcher.service.digest import Digest
 from watcher.service.housekeeping import Housekeeping
-from watcher.service.lifecycle import Lifecycle
-from watcher.settings import Settings
 
 
 @pytest.fixture
@@ -254,16 +253,11 @@ def test_what_a_subagent_did_in_a_turn_goes_with_it_however_late_it_is_read(worl
 
 
 @pytest.fixture
-def late(settings: Settings, database: Database) -> World:
-    """The three turns as they were just written, and an agent that has the second one forgotten while it thinks."""
-    recorder = Recorder(settings, database)
-    world = World.__new__(World)
-    world.recorder, world.settings, world.database = recorder, settings, database
-    recorder.agent = Late(lambda: world.forget(text=SECRET) and None)
-    recorder.digest = Digest(database, recorder.agent, settings, clock=lambda: recorder.now)
-    recorder.life = Lifecycle(database, recorder.ingest, recorder.digest, settings.watch, clock=lambda: recorder.now)
-    recorder.write(*TURNS)
-    return world
+def late(tmp_path: Path) -> Iterator[World]:
+    """An agent that has the second of the three turns forgotten while it thinks."""
+    world = thinking(tmp_path / "late", text=SECRET)
+    yield world
+    world.close()
 
 
 def test_an_answer_that_comes_too_late_is_dropped_and_the_rest_is_asked_about_anew(late: World) -> None:
