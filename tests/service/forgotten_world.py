@@ -16,6 +16,7 @@ from tests.transcript.lines import SESSION
 from watcher import settings as settings_room
 from watcher.agent import base
 from watcher.agent.extractive import ExtractiveAgent
+from watcher.memory import beside
 from watcher.memory.browse import ref
 from watcher.memory.database import Database
 from watcher.memory.models import FlagKind
@@ -173,8 +174,10 @@ def _resumed(world: World) -> None:
 
 
 def _rebuilt(world: World, *, is_lost: bool) -> None:
-    """Rebuild the memory, of what is left in a damaged database or of the transcripts alone."""
+    """Rebuild the memory: of what is left in a damaged database, or of the transcripts and what stands beside alone."""
     world.database.close()
+    file = beside.path_of(world.settings.database)
+    away = file.rename(world.settings.home.parent / file.name) if not is_lost else file
     if is_lost:
         size = world.settings.database.stat().st_size
         world.settings.database.write_bytes(b"\x00" * size)
@@ -183,6 +186,7 @@ def _rebuilt(world: World, *, is_lost: bool) -> None:
     world.database = Database(world.settings.database)
     world.recorder = Recorder(world.settings, world.database)
     rebuild.Rebuild(world.settings, world.database, clock=lambda: NOW).run()
+    away.rename(file)
     shutil.rmtree(folder)  # which is the user's to delete, and named
 
 
@@ -240,6 +244,7 @@ class Late(ExtractiveAgent):
     def __init__(self, meanwhile: Callable[[], None]) -> None:
         super().__init__()
         self.meanwhile: Callable[[], None] | None = meanwhile
+        self.fault: base.AgentError | None = None  # that it has then
 
     def digest(self, batch: base.Batch) -> base.Reply:
         """Answer."""
@@ -247,4 +252,6 @@ class Late(ExtractiveAgent):
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:
             meanwhile()
+            if self.fault is not None:
+                raise self.fault
         return reply

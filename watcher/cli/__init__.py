@@ -22,7 +22,6 @@ from typer.main import get_command
 from watcher import __version__
 from watcher.cli.arguments import Command, Group
 from watcher.errors import ClaudeMemError, UsageError
-from watcher.privacy.plain import shown
 
 COMMANDS = {  # the module of each, in the order in which they are listed
     "install": "install",
@@ -133,6 +132,8 @@ def main() -> None:
 
 
 def _end(text: str, hint: str, *, code: int) -> NoReturn:
+    from watcher.cli.style import shown  # most commands end without
+
     typer.secho(f"claude-mem: {shown(text)}", fg="red", err=True)
     if hint:
         typer.echo(f"Try: {shown(hint)}", err=True)

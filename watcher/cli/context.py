@@ -10,6 +10,7 @@ import typer
 from watcher.cli import arguments
 from watcher.cli.style import say, say_json
 from watcher.errors import ClaudeMemError
+from watcher.privacy.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +67,7 @@ def context(
         if not is_current:
             say("The text stored is an older one: it is made anew with the project's next summary.")
     else:
-        typer.echo(text)
+        typer.echo(plain(text))
 
 
 def _explained(composed: Context, *, is_current: bool) -> dict[str, Any]:

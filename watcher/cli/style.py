@@ -29,7 +29,7 @@ def colours() -> bool | None:
 
 def say(text: str, *, colour: str = "", bold: bool = False, head: str = "") -> None:
     """Print a line; with a `head`, the colour is that's alone."""
-    rest = _shown(text)
+    rest = shown(text)
     if head:
         typer.echo(typer.style(head, fg=colour) + rest, color=colours())
     else:
@@ -128,7 +128,8 @@ def _is_read_by_claude() -> bool:
     return bool(os.environ.get("CLAUDECODE"))  # as Claude Code has it in every shell of its own
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """Return a text as it is printed, to whoever it is that reads it."""
     return plain.shown(text) if _is_read_by_claude() else plain.plain(text)
 
 

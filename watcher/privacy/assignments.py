@@ -44,6 +44,7 @@ _ENCODED = re.compile(r"((?:[^\"'`\\\n&%\s]|%(?!2[276]|0[AaDd]|20|3[cCeE])[0-9A-
 _QUOTE = re.compile(QUOTE)
 _BARE = re.compile(r"[^\s\"'`\\<>;&|\x1b]{1,4000}")
 _NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
+_JUDGED = 400  # characters of a value that say whether it is a secret
 _SHORTEST = 4  # characters of a password
 _LONGEST_NAME = 60  # characters before the keyword
 # Most names stand in the midst of a sentence: at a glance, does what parts a name from its value follow?
@@ -165,7 +166,7 @@ def _judged(name: str, rest: str, separator: str, between: str, value: re.Match[
             written = written.split("<")[0]
         end = start + len(written)
     full = name + rest
-    if _is_secret(full, separator, between, written, is_quoted):
+    if _is_secret(full, separator, between, written[:_JUDGED], is_quoted):
         return Span(start, end, kind_of(full))
     return None
 

@@ -42,6 +42,7 @@ _PART = re.compile(r"[\s;|&()<>`=:,@{}\"'\[\]]+")
 _HOME = re.compile(r"\$\{?HOME\}?|\$env:(?:USERPROFILE|HOME)|%USERPROFILE%|~(?=[\\/]|$)", re.IGNORECASE)
 _DRIVE = re.compile(r"^/?([a-z]):(?=/|$)|^/([a-z])(?=/)")  # as Windows says it, in a URI, and as its Unix shells do
 _WINDOWS_LEAVES_OUT = re.compile(r"(?::[^/]*)?[ .]*$")  # of the end of a file's name
+_BREAK = re.compile(r"[\r\n]")  # may stand in a name; a pattern's wildcards end there
 _WILD = re.compile(r"[*?\[\]{}!]")
 _LITERAL = re.compile(r"[^*?\[\]/\\!]{2,}")
 
@@ -118,7 +119,7 @@ class Ignored:
         """Return a path in one spelling: from the root where that is known, with slashes, in small letters."""
         path = _slashed(_HOME.sub(lambda _: self._home, name).lower().removeprefix("file://"))
         path = posixpath.join(self._whole(cwd, ""), path) if cwd else path
-        return posixpath.normpath(path)
+        return posixpath.normpath(_BREAK.sub("_", path))
 
     def _line(self, pattern: str) -> str:
         """Return a pattern as a line of a `.gitignore` at the root of the file system."""

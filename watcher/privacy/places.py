@@ -34,7 +34,7 @@ PLACES: tuple[Place, ...] = (
     Place("bearer-token", ("bearer ", "bearer%20"), rf"bearer{GAP}{{1,4}}{_AUTH}"),
     Place("authorization", ("authorization",), rf"authorization{_LINK}(?:(?:bearer|basic|token|apikey|digest|negotiate|ntlm|key)(?:{GAP}|\+){{1,4}})?{_AUTH}"),
     Place("authorization", ("private-token", "auth-token", "api-key", "apikey", "app-key", "figma-token"), rf"[\w-]{{3,30}}{_LINK}(?P<secret>[A-Za-z0-9+/_.=-]{{16,400}})"),
-    Place("cookie", ("cookie",), rf"cookie2?{QUOTE}?{GAP}{{0,3}}(?::|=>|,|%3A){GAP}{{0,3}}{QUOTE}?(?P<secret>[\w.%-]{{1,80}}(?:=|%3D)[^\n\"'`\\<]{{8,4000}})"),
+    Place("cookie", ("cookie",), rf"cookie2?{QUOTE}?{GAP}{{0,3}}(?::|=>|,|%3A){GAP}{{0,3}}{QUOTE}?(?P<secret>[\w.%-]{{1,80}}(?:=|%3D)[^\n\"'`\\<]{{8,1500}})"),
     Place("cookie", ("curl",), rf"curl\b{_OPTIONS}\s(?:-b|--cookie)[ =]{QUOTE}?(?P<secret>[\w.-]{{1,80}}=[^\s\"'`\\]{{8,4000}})"),
     Place("signature", ("sig=", "signature=", "sig%3d", "signature%3d"), r"(?:sig|signature)(?:=|%3D)(?P<secret>(?:[A-Za-z0-9+/_-]|%2[BbFf]|%252[BbFf]){20,1200}(?:=|%(?:25)?3[Dd]){0,2})"),
     Place("password", ("mysql", "mariadb"), rf"(?:mysql|mariadb)\w*\b{_OPTIONS}\s-p{_ARG}"),
