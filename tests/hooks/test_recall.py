@@ -9,6 +9,7 @@ import pytest
 
 from tests.hooks.conftest import PROJECT, QUIET, World, epoch, payload
 from watcher.privacy import plain
+from watcher.privacy.origin import Origin, mark
 
 SCRIPT = "user_prompt_submit.py"
 TITLES = [
@@ -159,6 +160,20 @@ def test_what_was_stored_with_something_hidden_in_it_is_told_without(recalling: 
     assert said.count("\n") == 4
     assert said.count("<") == 2
     assert plain.plain(said) == said
+
+
+@pytest.mark.parametrize("origin", ["", *Origin])
+def test_it_says_where_something_came_from(recalling: World, origin: str) -> None:
+    remember(recalling, 32, "The zeppelin scheduler")
+    recalling.execute("UPDATE observations SET origin = ? WHERE id = 32", (origin,))
+    said = recalling.run(SCRIPT, payload(SCRIPT, prompt="zeppelin scheduler")).decode()
+    kind = f"bugfix, {mark(origin)}" if mark(origin) else "bugfix"
+    assert f"- #32 2026-05-28 [{kind}] The zeppelin scheduler\n" in said
+
+
+def test_a_memory_of_an_older_watcher_knows_of_no_origins(recalling: World) -> None:
+    recalling.execute("ALTER TABLE observations DROP COLUMN origin")
+    assert told(recalling, "Why does the retry loop lose a connection?") == [1]
 
 
 def test_the_prompt_is_recorded_whatever_becomes_of_it(recalling: World) -> None:
