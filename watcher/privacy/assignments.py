@@ -51,7 +51,7 @@ _LONGEST_NAME = 60  # characters before the keyword
 _GLANCE = re.compile(r"[A-Za-z0-9_.\-]{0,40}[ \t]{0,12}(?:[:=|!?,>&%\\\"'`\])\x1b]|is |was |[\r\n])")
 _VERBS = ("set ", "setx ", "ENV ", "ARG ", "setenv ", "config:set ", "-gx ", "-x ", "-Ux ", "-xg ")  # before a name and a gap
 _OF_A_LIST = ("name: ", "name: \"", "name: '")
-_LOGIN = re.compile(r"\blogin\s+\S+[^\w]+(?:\d{1,6}[^\w]+)?\Z")
+_LOGIN = re.compile(r"\blogin[ \t]+\S+(?:\s|\\r|\\n)[^\n]{0,60}\Z")
 
 # A name that goes on so names no secret but something about one.
 _ABOUT = re.compile(
@@ -184,9 +184,10 @@ def _is_secret(name: str, separator: str, between: str, value: str, is_quoted: b
     if " " in value.strip():
         return False
     is_config = not is_quoted and "=" in separator and _CONFIG_NAME.match(name.rsplit(".")[-1]) is not None and between.rstrip(" ") == between
-    if not is_quoted and not is_config and value[0] in "([{<":
+    is_noise = length >= 20 and sum(c in "!@#%^*+=~&" for c in value) >= 4  # no code has so many signs in a row
+    if not is_quoted and not is_config and not is_noise and value[0] in "([{<":
         return False
-    if not is_quoted and (_CALL_ALONE if is_config else _CODE).match(value):
+    if not is_quoted and not is_noise and (_CALL_ALONE if is_config else _CODE).match(value):
         return False
     if not is_quoted and (_REFERENCE.match(value) or _TYPE.match(value)):
         return False

@@ -122,7 +122,8 @@ def _unescaped(text: str) -> list[Span]:
 
 
 def _in_view(view: views.View) -> list[Span]:
-    found, _ = _written(view.text)
+    found, ways = _written(view.text)
+    found += _hidden(view.text) if _hidden in ways else []
     return [Span(view.origin(one.start, is_end=False), view.origin(one.end, is_end=True), one.kind) for one in found]
 
 
