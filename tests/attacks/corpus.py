@@ -28,11 +28,11 @@ class Planted:
     def remains_in(self, text: str) -> bool:
         """Say whether a part of a secret can be read in a text, however that is wrapped."""
         text = re.sub(r"\[redacted: [\w.-]+\]", "[]", text)
-        parts = {secret[at : at + SHORTEST] for secret in map(_own_part, self.secrets) for at in _starts(secret)}
+        parts = {secret[at : at + SHORTEST] for secret in map(own_part, self.secrets) for at in _starts(secret)}
         return any(part in reading for reading in _readings(text) for part in parts)
 
 
-def _own_part(secret: str) -> str:
+def own_part(secret: str) -> str:
     """Return what of a secret is no other text's: of a URL, what follows its host."""
     return secret.partition("://")[2].partition("/")[2] if "://" in secret else secret
 
@@ -50,7 +50,9 @@ def _readings(text: str) -> Iterator[str]:
     yield re.sub(r"[\"'\\\s+]", "", text)  # what was joined or continued
     for run in re.findall(r"[A-Za-z0-9+/\n]{24,}={0,2}", text):
         run = run.replace("\n", "")
-        yield base64.b64decode(run + "=" * (-len(run) % 4), validate=False).decode("utf-8", "replace") if len(run.rstrip("=")) % 4 != 1 else ""
+        run = run.rstrip("=")
+        if len(run) % 4 != 1:
+            yield base64.b64decode(run + "=" * (-len(run) % 4)).decode("utf-8", "replace")
 
 
 def plant(seed: str, *, thorough: bool = False) -> Iterator[Planted]:
