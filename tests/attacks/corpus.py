@@ -39,7 +39,7 @@ def own_part(secret: str) -> str:
 
 def _starts(secret: str) -> range:
     # The first characters of a token name its issuer: the last ones are as telling, and never the same by chance.
-    return range(0, max(1, len(secret) - SHORTEST + 1))
+    return range(max(1, len(secret) - SHORTEST + 1))
 
 
 def _readings(text: str) -> Iterator[str]:
@@ -91,7 +91,11 @@ def _blocks(block: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     body = tuple(line for line in lines[1:-1] if len(line) >= 60)
     half = len(lines) // 2
     yield "a file", block, body
-    yield "cut off at its end", "\n".join(["$ cat key.pem", *lines[:half]]), tuple(l for l in lines[1:half] if len(l) >= 60)
+    yield (
+        "cut off at its end",
+        "\n".join(["$ cat key.pem", *lines[:half]]),
+        tuple(l for l in lines[1:half] if len(l) >= 60),
+    )
     yield "cut off at its beginning", "\n".join(lines[half:]), tuple(l for l in lines[half:-1] if len(l) >= 60)
     yield "escaped in .env", 'KEY="' + "\\n".join(lines) + '"', body
     yield "indented in yaml", "key: |\n" + "\n".join("    " + line for line in lines) + "\nport: 1", body

@@ -75,7 +75,9 @@ def transcript(secrets: list[Planted]) -> Iterator[dict[str, Any]]:
     yield {"type": "custom-title", "customTitle": secrets[0].text, "sessionId": SESSION}
     for at, one in enumerate(secrets):
         if at % 40 == 0:
-            yield line("user", {"role": "user", "content": f"Please do it. {secrets[at].text}"}, origin={"kind": "human"})
+            yield line(
+                "user", {"role": "user", "content": f"Please do it. {secrets[at].text}"}, origin={"kind": "human"}
+            )
         match at % 5:
             case 0:
                 yield used("Bash", {"command": one.text, "description": "Run it"})

@@ -33,7 +33,6 @@ from watcher.memory.models import (
     UserPrompt,
     Watcher,
 )
-
 from watcher.privacy.redaction import redact
 
 try:

@@ -13,7 +13,18 @@ from watcher.privacy.syntax import COLOUR, GAP, LINE, NEWLINE, QUOTE, Span
 # Literals of names, in lower case.
 KEYWORDS = (
     *("passw", "pwd", "passphrase", "pswd", "_pass", "-pass", "dbpass", "userpass", "pass=", "pass:", '"pass', "'pass"),
-    *("secret", "token", "credential", "apikey", "api_key", "api-key", "api key", "accesskey", "access_key", "access-key"),
+    *(
+        "secret",
+        "token",
+        "credential",
+        "apikey",
+        "api_key",
+        "api-key",
+        "api key",
+        "accesskey",
+        "access_key",
+        "access-key",
+    ),
     *("privatekey", "private_key", "private-key", "encryptionkey", "accountkey", "masterkey", "signingkey", "authkey"),
     *("appkey", "_key", "-key", "_auth", '"auth', "auth_", "securestring"),
 )
@@ -23,7 +34,9 @@ _SEPARATOR = (
     rf"{_ANNOTATION}|=>|:=|\|\|=?|\?\?|={{1,3}}|![=]{{1,2}}|:|%3[dD]|%3[aA]|\\{{1,4}}u003[dD]|&gt;(?!&lt;)|>"
     rf"|,?{GAP}{{0,4}}(?:{NEWLINE}(?:{COLOUR})?{LINE}?{GAP}{{0,20}})?{QUOTE}?value{QUOTE}?{GAP}{{0,3}}(?:[:=]|%3[aAdD])"
 )
-_MAKES = r"(?:[\w.:]{0,30}(?:[Ss]tr(?:ing)?|Some|from|new|of|bytes|Secret\w{0,10}|Password|Key|Token|b64decode|literal))"
+_MAKES = (
+    r"(?:[\w.:]{0,30}(?:[Ss]tr(?:ing)?|Some|from|new|of|bytes|Secret\w{0,10}|Password|Key|Token|b64decode|literal))"
+)
 _CALL = rf"(?:[brfuBRFU@$]{{1,2}}(?={QUOTE}))|(?:{_MAKES}\((?={GAP}{{0,2}}{QUOTE}))"
 _ASSIGNED = re.compile(
     rf"(?P<rest>[A-Za-z0-9_.\-]{{0,40}})"
@@ -31,13 +44,13 @@ _ASSIGNED = re.compile(
     rf"(?P<separator>{_SEPARATOR}|(?:,|%2C)(?={GAP}{{0,3}}{QUOTE})|(?:is|was)(?=\s)|{GAP}|)"
     rf"(?:{GAP}{{0,12}}(?:[|>]|%7C|%3E|&gt;)-?{NEWLINE}(?:{COLOUR})?{LINE}?)?"
     rf"{GAP}{{0,12}}(?:{_CALL}){{0,2}}",
-    re.I,
+    re.IGNORECASE,
 )
 _VALUES = {  # by how it is quoted: the value, and what ends it
-    '"': re.compile(r"((?:[^\"\\\n]|\\[^\n]){1,4000})(?:\"|$)", re.M),
-    "'": re.compile(r"((?:[^'\\\n]|\\[^\n]){1,4000})(?:'|$)", re.M),
-    "`": re.compile(r"([^`\\\n]{1,4000})(?:`|$)", re.M),
-    '\\"': re.compile(r"((?:[^\"\\\n]|\\\\\\\"|\\\\[^\"]){1,4000}?)(?:\\\"|\"|$)", re.M),
+    '"': re.compile(r"((?:[^\"\\\n]|\\[^\n]){1,4000})(?:\"|$)", re.MULTILINE),
+    "'": re.compile(r"((?:[^'\\\n]|\\[^\n]){1,4000})(?:'|$)", re.MULTILINE),
+    "`": re.compile(r"([^`\\\n]{1,4000})(?:`|$)", re.MULTILINE),
+    '\\"': re.compile(r"((?:[^\"\\\n]|\\\\\\\"|\\\\[^\"]){1,4000}?)(?:\\\"|\"|$)", re.MULTILINE),
 }
 _ESCAPED = re.compile(r"([^\"'`\\\n&]{1,4000})")
 _ENCODED = re.compile(r"((?:[^\"'`\\\n&%\s]|%(?!2[276]|0[AaDd]|20|3[cCeE])[0-9A-Fa-f]{2}){1,4000})")
@@ -49,8 +62,19 @@ _SHORTEST = 4  # characters of a password
 _LONGEST_NAME = 60  # characters before the keyword
 # Most names stand in the midst of a sentence: at a glance, does what parts a name from its value follow?
 _GLANCE = re.compile(r"[A-Za-z0-9_.\-]{0,40}[ \t]{0,12}(?:[:=|!?,>&%\\\"'`\])\x1b]|is |was |[\r\n])")
-_VERBS = ("set ", "setx ", "ENV ", "ARG ", "setenv ", "config:set ", "-gx ", "-x ", "-Ux ", "-xg ")  # before a name and a gap
-_OF_A_LIST = ("name: ", "name: \"", "name: '")
+_VERBS = (
+    "set ",
+    "setx ",
+    "ENV ",
+    "ARG ",
+    "setenv ",
+    "config:set ",
+    "-gx ",
+    "-x ",
+    "-Ux ",
+    "-xg ",
+)  # before a name and a gap
+_OF_A_LIST = ("name: ", 'name: "', "name: '")
 _LOGIN = re.compile(r"\blogin[ \t]+\S+(?:\s|\\r|\\n)[^\n]{0,60}\Z")
 
 # A name that goes on so names no secret but something about one.
@@ -60,19 +84,22 @@ _ABOUT = re.compile(
     r"|ttl|size|status|state|provider|manager|store|service|version|rotation|required|enabled|usage|usages|budget|scope|scopes|endpoint|format"
     r"|timeout|kind|column|spec|schema|arn|algorithm|alg|ring|chain|word|words|board|pair|izer|ize|ized|list|map|set|cache|at|strength|complexity"
     r"|validator|validators|generator|hasher|hashers|reset|change|confirmation|confirm|source|env|var|key_id|fingerprint|digest)\b",
-    re.I,
+    re.IGNORECASE,
 )
 _NO_SECRET = re.compile(
     r"(?:next|page|continuation|change|lock|idempotency|client|request|sync|cancell?ation|pub(?:lic)?|primary|foreign|cache|sort|partition"
     r"|row|hash|index|natural|composite|unique|dedup|routing|object|item|lookup|group|message|event|translation|i18n)[_-]?(?:token|key)\Z",
-    re.I,
+    re.IGNORECASE,
 )
-_STRONG = re.compile(r"(?:passw|passphrase|pwd|pswd|secret|securestring|api.?key|access.?key|private.?key|encryption|signing|master.?key|account.?key|pass$|pass[^a-z]|_auth|credential)", re.I)
-_PASSWORD = re.compile(r"(?:passw|passphrase|pwd|pswd|securestring|pass$|pass[^a-z])", re.I)
+_STRONG = re.compile(
+    r"(?:passw|passphrase|pwd|pswd|secret|securestring|api.?key|access.?key|private.?key|encryption|signing|master.?key|account.?key|pass$|pass[^a-z]|_auth|credential)",
+    re.IGNORECASE,
+)
+_PASSWORD = re.compile(r"(?:passw|passphrase|pwd|pswd|securestring|pass$|pass[^a-z])", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
     r"^(?:<.*>|\[.*\]|\{.*\}|\(.*\))$|\{\{|[{<]\w+[}>]|\$[{(A-Za-z_]|\$\$|^%[({]?[A-Za-z_]+[)}]?[sd%]?$|\*{3}|x{4,}|X{4,}|\.{3}|…|#{4,}|_{4,}|-{5,}|0{8,}$|1234567890$|\bprocess\.env|\bos\.environ|getenv|secrets?\.[A-Za-z_]|vault\.|env\.|var\."
     r"|(?:^|[-_ .])(?:your|my|change|insert|enter|replace|todo|examples?|sample|dummy|fake|placeholder|redacted|hidden|masked|none|null|undefined|removed|omitted|foo|bar|baz|test|testing)(?:[-_ .]|me|it|this|$)|redacted|example|^arn:|^-\d+$|^0x[0-9a-f]{1,8}$",
-    re.I,
+    re.IGNORECASE,
 )
 _PART = r"[_$]{0,2}(?:[a-z_]+\d{0,5}|[A-Z_]+\d{0,5}|(?:[A-Z]?[a-z]{2,}|[A-Z]{2,3}(?=[A-Z][a-z]|\d|\b)|\d{2,5}(?=[A-Z]))+_?\d{0,5})"
 _REFERENCE = re.compile(rf"{_PART}(?:(?:\.|->|::|\?\.){_PART})+[?!,]*\Z")
@@ -155,7 +182,10 @@ def _judged(name: str, rest: str, separator: str, between: str, value: re.Match[
         return None
     if _NO_SECRET.search(name):
         return None
-    if rest and (_ABOUT.match(rest) or (rest[0].islower() and not rest.startswith(("ord", "ort", "d", "s.", "key", "code", "text")))):
+    if rest and (
+        _ABOUT.match(rest)
+        or (rest[0].islower() and not rest.startswith(("ord", "ort", "d", "s.", "key", "code", "text")))
+    ):
         return None
     group = 1 if value.re.groups else 0
     start, end = value.start(group), value.end(group)
@@ -175,7 +205,11 @@ def _is_secret(name: str, separator: str, between: str, value: str, is_quoted: b
     length = len(value)
     is_password = _PASSWORD.search(name) is not None
     is_strong = is_password or _STRONG.search(name) is not None
-    if length < (4 if is_password else 8 if is_strong else 12) or _PLACEHOLDER.search(value) or value.startswith(("$", "@{", "#{")):
+    if (
+        length < (4 if is_password else 8 if is_strong else 12)
+        or _PLACEHOLDER.search(value)
+        or value.startswith(("$", "@{", "#{"))
+    ):
         return False
     has_digit = any(c.isdigit() for c in value)
     has_letter = any(c.isalpha() for c in value)
@@ -183,7 +217,12 @@ def _is_secret(name: str, separator: str, between: str, value: str, is_quoted: b
         return False
     if " " in value.strip():
         return False
-    is_config = not is_quoted and "=" in separator and _CONFIG_NAME.match(name.rsplit(".")[-1]) is not None and between.rstrip(" ") == between
+    is_config = (
+        not is_quoted
+        and "=" in separator
+        and _CONFIG_NAME.match(name.rsplit(".")[-1]) is not None
+        and between.rstrip(" ") == between
+    )
     is_noise = length >= 20 and sum(c in "!@#%^*+=~&" for c in value) >= 4  # no code has so many signs in a row
     if not is_quoted and not is_config and not is_noise and value[0] in "([{<":
         return False
@@ -213,7 +252,18 @@ def _looks_random(value: str) -> bool:
 
 _COMMON = {
     *("string", "required", "optional", "password", "disabled", "enabled", "forgotten", "incorrect", "mismatch"),
-    *("invalid", "undefined", "unchanged", "external", "internal", "provided", "unknown", "boolean", "integer", "default"),
+    *(
+        "invalid",
+        "undefined",
+        "unchanged",
+        "external",
+        "internal",
+        "provided",
+        "unknown",
+        "boolean",
+        "integer",
+        "default",
+    ),
 }
 
 
