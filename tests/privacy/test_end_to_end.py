@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,7 +23,6 @@ from tests.rows import rows
 from watcher.memory import sessions
 from watcher.memory.database import Database
 from watcher.memory.models import FlagKind
-from watcher.privacy.redaction import redact
 from watcher.service import aside
 from watcher.service.ingest import Ingest
 from watcher.settings import Settings
@@ -31,19 +31,20 @@ SESSION = "5ec12e75-0000-4000-8000-000000000001"
 TELLING = 12  # characters of a secret that are nowhere by chance
 
 
+@cache
 def planted() -> list[Planted]:
     """Some of each kind, but what is known to get through."""
     found: dict[str, list[Planted]] = {}
     for one in corpus.plant("end to end"):
-        if not reason(one) and not one.remains_in(redact(one.text)):
+        if not reason(one):
             found.setdefault(one.kind, []).append(one)
-    return [one for kind in found.values() for one in Random(kind[0].kind).sample(kind, 3)]
+    return [one for kind in found.values() for one in Random(kind[0].kind).sample(kind, 2)]
 
 
 def pieces(one: Planted) -> set[bytes]:
     """Return what of a secret would tell it: its beginning, middle and end."""
     found = set()
-    for secret in map(corpus._own_part, one.secrets):
+    for secret in map(corpus.own_part, one.secrets):
         for at in (0, len(secret) // 2, len(secret) - TELLING):
             found.add(secret[max(0, at) :][:TELLING].encode())
     return {piece for piece in found if len(piece) >= 8}
@@ -74,7 +75,9 @@ def transcript(secrets: list[Planted]) -> Iterator[dict[str, Any]]:
     yield {"type": "custom-title", "customTitle": secrets[0].text, "sessionId": SESSION}
     for at, one in enumerate(secrets):
         if at % 40 == 0:
-            yield line("user", {"role": "user", "content": f"Please do it. {secrets[at].text}"}, origin={"kind": "human"})
+            yield line(
+                "user", {"role": "user", "content": f"Please do it. {secrets[at].text}"}, origin={"kind": "human"}
+            )
         match at % 5:
             case 0:
                 yield used("Bash", {"command": one.text, "description": "Run it"})

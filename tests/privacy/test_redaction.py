@@ -79,9 +79,7 @@ def test_a_long_secret_that_reaches_into_a_part_is_known_by_its_beginning() -> N
     text = "word " * 2000 + token + " word" * 2000
     start = text.index(token) + 1200
 
-    assert redact_part(text, start, start + 2000).startswith(
-        "[redacted: google-access-token] word"
-    )
+    assert redact_part(text, start, start + 2000).startswith("[redacted: google-access-token] word")
 
 
 def test_of_the_rest_of_a_text_only_a_margin_is_looked_at() -> None:

@@ -23,12 +23,29 @@ _HEADERS = 300  # characters at most before the first line: Proc-Type, DEK-Info,
 _LAST = re.compile(
     rf"(?:[^A-Za-z0-9\n]{{0,8}}(?:n[^A-Za-z0-9\n]{{1,8}})?{NEWLINE}{LINE}?|[ \t]){GAP}{{0,12}}{QUOTE}?[A-Za-z0-9+/=]{{1,70}}(?![\w (.:])"
 )
-_FIRST = re.compile(rf"{LINE}?{GAP}{{0,12}}{QUOTE}?[A-Za-z0-9+/=]{{1,70}}[^A-Za-z0-9]{{0,20}}(?:n[^A-Za-z0-9]{{0,20}})?{LINE}?{GAP}{{0,8}}\Z")
+_FIRST = re.compile(
+    rf"{LINE}?{GAP}{{0,12}}{QUOTE}?[A-Za-z0-9+/=]{{1,70}}[^A-Za-z0-9]{{0,20}}(?:n[^A-Za-z0-9]{{0,20}})?{LINE}?{GAP}{{0,8}}\Z"
+)
 
-_RUN = re.compile(r"(?:[A-Za-z0-9+/]{56,80}(?:\r?\n|\\n|\\r\\n)){1,300}[A-Za-z0-9+/]{1,80}={0,2}|[A-Za-z0-9+/_-]{24,60000}={0,2}")
+_RUN = re.compile(
+    r"(?:[A-Za-z0-9+/]{56,80}(?:\r?\n|\\n|\\r\\n)){1,300}[A-Za-z0-9+/]{1,80}={0,2}|[A-Za-z0-9+/_-]{24,60000}={0,2}"
+)
 _SAMPLE, _STRIDE = 20, 48  # characters
+_LONG = re.compile(rb"[a-z0-9+/]{64}")
 _HIDDEN = (
-    *("password", "passwd", "secret", "token", "api_key", "apikey", "api-key", "access_key", "private", "credential", "://"),
+    *(
+        "password",
+        "passwd",
+        "secret",
+        "token",
+        "api_key",
+        "apikey",
+        "api-key",
+        "access_key",
+        "private",
+        "credential",
+        "://",
+    ),
     *("AccountKey", "BEGIN ", "Bearer ", "Basic ", "eyJ", "Cookie", "_key=", "_KEY="),
 )
 
@@ -105,7 +122,7 @@ def has_long_run(text: bytes) -> bool:
     Every run of 67 letters is seen, unless just there it has a sign that is neither letter nor digit.
     """
     for at in range(0, len(text) - _SAMPLE, _STRIDE):
-        if text[at : at + _SAMPLE].isalnum():
+        if text[at : at + _SAMPLE].isalnum() and _LONG.search(text, max(0, at - _STRIDE), at + _SAMPLE + _STRIDE):
             return True
     return False
 

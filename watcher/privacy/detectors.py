@@ -67,7 +67,9 @@ def table() -> Table:
     for anchor in ways:
         by_anchor.setdefault(anchor, [])
     anchors = list(by_anchor)
-    automaton = BytesAhoCorasick([anchor.encode() for anchor in anchors], matchkind=MatchKind.Standard, implementation=Implementation.DFA)
+    automaton = BytesAhoCorasick(
+        [anchor.encode() for anchor in anchors], matchkind=MatchKind.Standard, implementation=Implementation.DFA
+    )
     return Table(
         automaton,
         tuple(tuple(by_anchor[anchor]) for anchor in anchors),
@@ -122,7 +124,8 @@ def _unescaped(text: str) -> list[Span]:
 
 
 def _in_view(view: views.View) -> list[Span]:
-    found, _ = _written(view.text)
+    found, ways = _written(view.text)
+    found += _hidden(view.text) if _hidden in ways else []
     return [Span(view.origin(one.start, is_end=False), view.origin(one.end, is_end=True), one.kind) for one in found]
 
 
@@ -140,7 +143,18 @@ def _apart(spans: list[Span]) -> list[Span]:
     return found
 
 
-_VAGUE = ("base64", "key", "secret", "token", "api-key", "password", "authorization", "bearer-token", "url-token", "cookie")
+_VAGUE = (
+    "base64",
+    "key",
+    "secret",
+    "token",
+    "api-key",
+    "password",
+    "authorization",
+    "bearer-token",
+    "url-token",
+    "cookie",
+)
 
 
 def _vagueness(kind: str) -> int:
@@ -180,7 +194,9 @@ def _compiled(token: Token) -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(rf"(?:{lead})\Z"), re.compile(f"{re.escape(token.anchor)}{body}{tail}")
 
 
-_JWT = re.compile(rf"eyJ(?:(?:{JOIN})?[A-Za-z0-9_=-]){{10,3000}}(?:{JOIN})?(?:\.(?:(?:{JOIN})?[A-Za-z0-9_=+/-]){{4,6000}}){{1,4}}")
+_JWT = re.compile(
+    rf"eyJ(?:(?:{JOIN})?[A-Za-z0-9_=-]){{10,3000}}(?:{JOIN})?(?:\.(?:(?:{JOIN})?[A-Za-z0-9_=+/-]){{4,6000}}){{1,4}}"
+)
 
 
 def _jwt(text: str, start: int, _end: int) -> Span | None:
@@ -195,14 +211,17 @@ def _place(place: places.Place) -> Find:
 
     def find(text: str, start: int, end: int) -> Span | None:
         nonlocal pattern
-        if place.kind == "authorization" and (not begins_word(text, start) and text[start - 1] != "-" or text.endswith("::", 0, start)):
+        if place.kind == "authorization" and (
+            (not begins_word(text, start) and text[start - 1] != "-") or text.endswith("::", 0, start)
+        ):
             return None
         if pattern is None:
-            pattern = re.compile(place.pattern, re.I)
-        match = pattern.search(text, max(0, start - place.lead), end + 6000) if place.lead else pattern.match(text, start)
+            pattern = re.compile(place.pattern, re.IGNORECASE)
+        match = (
+            pattern.search(text, max(0, start - place.lead), end + 6000) if place.lead else pattern.match(text, start)
+        )
         if match is None or not places.is_one(place.kind, match["secret"]):
             return None
         return Span(*match.span("secret"), place.kind)
 
     return find
-
