@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # POSIX venv layout; on Windows run the same commands with .venv\Scripts.
 
-.PHONY: demo test lint bench growth soak attacks fuzz lock clean
+.PHONY: demo test lint bench growth soak attacks fuzz audit lock clean
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("claude-mem needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)" if sys.version_info < (3, 11) else 0)'
@@ -42,6 +42,13 @@ attacks: .venv/.installed  ## secrets and attacks by the hundred, and the table 
 
 fuzz: .venv/.installed  ## whatever can be made up, at every door, for ten minutes; MINUTES=600 for a night
 	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10)
+
+audit: .venv/.installed  ## what is locked against the known vulnerabilities; asks the package index
+	@said=$$(mktemp) && trap 'rm -f "$$said"' EXIT; \
+	$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements.lock 2>"$$said" && cat "$$said" >&2 && exit 0; \
+	if grep -qE "Connection(Error|Timeout)|ConnectTimeout|ReadTimeout|ServiceError" "$$said"; then \
+		echo "make audit: cannot reach the package index, which knows of the vulnerabilities; try again with a network" >&2; \
+	else cat "$$said" >&2; fi; exit 1
 
 lock: .venv/.installed  ## resolve the dependencies anew, for every platform
 	$(BIN)/python -m pip install --quiet uv

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import agent, commands, hooks, idle, ingest, latency, many, model, past, retrieval, sessions
+from benchmarks import agent, commands, hooks, idle, ingest, latency, many, model, past, redaction, retrieval, sessions
 from benchmarks.measure import HEADER, Figure, machine, progress
 
 ALL: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -28,6 +28,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "commands": commands.figures,
     "past": past.figures,
     "retrieval": retrieval.figures,
+    "redaction": redaction.figures,
     "agent": agent.figures,
 }
 README = Path(__file__).parent.parent / "README.md"

@@ -33,6 +33,8 @@ def test_a_file_then_the_environment(tmp_path: Path) -> None:
     assert settings.capture.skip_tools == ("Bash",)
     assert load(tmp_path, CLAUDE_MEM_CAPTURE_SKIP_TOOLS="A, B").capture.skip_tools == ("A", "B")
     assert load(tmp_path, CLAUDE_MEM_CONTEXT_PARTS="threads,summary").context.parts == ("threads", "summary")
+    assert load(tmp_path, CLAUDE_MEM_PRIVACY_SDK_SESSIONS="true").privacy.sdk_sessions is True
+    assert load(tmp_path, CLAUDE_MEM_PRIVACY_EXCLUDE="~/a,/b").privacy.exclude == ("~/a", "/b")
     assert load(tmp_path, CLAUDE_MEM_WATCH_IDLE_SESSION="60").watch.idle_session == 60.0
 
 
@@ -51,6 +53,7 @@ def test_a_file_then_the_environment(tmp_path: Path) -> None:
         ("[watch]\nidle_session = 1e300\n", "a number from 0"),
         ("[watch]\nidle_session = nan\n", "a number from 0"),
         ("[agent]\nmodel = 1\n", "a text, not 1"),
+        ("[privacy]\nsdk_sessions = 1\n", "true or false, not 1"),
         ("[capture]\nskip_tools = [1]\n", "a list of names"),
         ('[context]\nparts = ["summary", "decission"]\n', "'decission' is none"),
         ('[context]\nparts = ["summary", "summary"]\n', "'summary' is twice there"),

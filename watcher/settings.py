@@ -99,38 +99,10 @@ class CaptureSettings:
 class PrivacySettings:
     """The `[privacy]` section: what is left out of the memory. It holds from then on: see `claude-mem forget`."""
 
-    # Files, as in a .gitignore, at any depth; one that begins with / or ~/ is a whole path, and capitals make no
-    # difference. Of a tool use that names one, its tool's name is kept alone.
-    ignore: tuple[str, ...] = (
-        ".env",
-        ".env.*",
-        "!.env.dist",
-        "!.env.example",
-        "!.env.sample",
-        "!.env.template",
-        "*.jks",
-        "*.kdbx",
-        "*.key",
-        "*.p12",
-        "*.pem",
-        "*.pfx",
-        "id_dsa*",
-        "id_ecdsa*",
-        "id_ed25519*",
-        "id_rsa*",
-        ".aws/credentials",
-        ".docker/config.json",
-        ".git-credentials",
-        ".gnupg/**",
-        ".htpasswd",
-        ".kube/config",
-        ".netrc",
-        "_netrc",
-        ".npmrc",
-        ".pgpass",
-        ".pypirc",
-        ".ssh/**",
-    )
+    # Files, as in a .gitignore, at any depth: "secrets/**", "*.sqlite"; one that begins with / or ~/ is a whole path,
+    # and capitals make no difference. Of a tool use that names one, its tool's name is kept alone. They come after
+    # those that are private anyway, `.env` files and the like (watcher/privacy/ignored.py); "!.npmrc" takes one back.
+    ignore: tuple[str, ...] = ()
     # Folders, as whole paths: "~/clients/**", "**/secret-*". `*` stands for any letters, and what is below is meant
     # too. Of a session that is begun in one nothing is kept at all.
     exclude: tuple[str, ...] = ()

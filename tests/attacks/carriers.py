@@ -167,14 +167,19 @@ SHAPES: dict[str, dict[str, Shape]] = {
             "Endpoint=sb://acme.servicebus.windows.net/;SharedAccessKeyName=Root;SharedAccessKey={}",
             lambda r: some(r, BASE64, 43) + "=",
         ),
-        "cosmos": _of("AccountEndpoint=https://acme.documents.azure.com:443/;AccountKey={};", lambda r: some(r, BASE64, 86) + "=="),
+        "cosmos": _of(
+            "AccountEndpoint=https://acme.documents.azure.com:443/;AccountKey={};", lambda r: some(r, BASE64, 86) + "=="
+        ),
     },
     "signed url": {
         "azure sas": _of(
             "https://acme.blob.core.windows.net/c/f?sv=2022-11-02&se=2026-01-01T00%3A00%3A00Z&sr=b&sp=r&sig={}%3D",
             _letters(ALNUM, 43),
         ),
-        "s3": _of("https://b.s3.amazonaws.com/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=900&X-Amz-Signature={}", _hex(64)),
+        "s3": _of(
+            "https://b.s3.amazonaws.com/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires=900&X-Amz-Signature={}",
+            _hex(64),
+        ),
         "gcs": _of("https://storage.googleapis.com/b/o?X-Goog-Expires=900&X-Goog-Signature={}", _hex(512)),
     },
     "authorization header": {
@@ -262,7 +267,9 @@ SHAPES: dict[str, dict[str, Shape]] = {
         ),
     },
     "sentry dsn": {
-        "with a secret": _of("SENTRY_DSN=https://" + "0" * 8 + "ab12cd34ef56ab12cd34ef56:{}@sentry.example.com/2", _hex(32)),
+        "with a secret": _of(
+            "SENTRY_DSN=https://" + "0" * 8 + "ab12cd34ef56ab12cd34ef56:{}@sentry.example.com/2", _hex(32)
+        ),
         "public": _of("Sentry.init({dsn: 'https://{}@o447951.ingest.sentry.io/5429213'})", _hex(32)),
     },
     "google service account": {
@@ -321,4 +328,3 @@ WRAPPERS: dict[str, Wrapper] = {
     "a heredoc": lambda t: f"cat > .env <<'EOF'\n{t}\nEOF",
     "in xml": lambda t: f"<file><contents>{t}</contents></file>",
 }
-

@@ -28,18 +28,18 @@ class Planted:
     def remains_in(self, text: str) -> bool:
         """Say whether a part of a secret can be read in a text, however that is wrapped."""
         text = re.sub(r"\[redacted: [\w.-]+\]", "[]", text)
-        parts = {secret[at : at + SHORTEST] for secret in map(_own_part, self.secrets) for at in _starts(secret)}
+        parts = {secret[at : at + SHORTEST] for secret in map(own_part, self.secrets) for at in _starts(secret)}
         return any(part in reading for reading in _readings(text) for part in parts)
 
 
-def _own_part(secret: str) -> str:
+def own_part(secret: str) -> str:
     """Return what of a secret is no other text's: of a URL, what follows its host."""
     return secret.partition("://")[2].partition("/")[2] if "://" in secret else secret
 
 
 def _starts(secret: str) -> range:
     # The first characters of a token name its issuer: the last ones are as telling, and never the same by chance.
-    return range(0, max(1, len(secret) - SHORTEST + 1))
+    return range(max(1, len(secret) - SHORTEST + 1))
 
 
 def _readings(text: str) -> Iterator[str]:
@@ -50,7 +50,9 @@ def _readings(text: str) -> Iterator[str]:
     yield re.sub(r"[\"'\\\s+]", "", text)  # what was joined or continued
     for run in re.findall(r"[A-Za-z0-9+/\n]{24,}={0,2}", text):
         run = run.replace("\n", "")
-        yield base64.b64decode(run + "=" * (-len(run) % 4), validate=False).decode("utf-8", "replace") if len(run.rstrip("=")) % 4 != 1 else ""
+        run = run.rstrip("=")
+        if len(run) % 4 != 1:
+            yield base64.b64decode(run + "=" * (-len(run) % 4)).decode("utf-8", "replace")
 
 
 def plant(seed: str, *, thorough: bool = False) -> Iterator[Planted]:
@@ -89,7 +91,11 @@ def _blocks(block: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     body = tuple(line for line in lines[1:-1] if len(line) >= 60)
     half = len(lines) // 2
     yield "a file", block, body
-    yield "cut off at its end", "\n".join(["$ cat key.pem", *lines[:half]]), tuple(l for l in lines[1:half] if len(l) >= 60)
+    yield (
+        "cut off at its end",
+        "\n".join(["$ cat key.pem", *lines[:half]]),
+        tuple(l for l in lines[1:half] if len(l) >= 60),
+    )
     yield "cut off at its beginning", "\n".join(lines[half:]), tuple(l for l in lines[half:-1] if len(l) >= 60)
     yield "escaped in .env", 'KEY="' + "\\n".join(lines) + '"', body
     yield "indented in yaml", "key: |\n" + "\n".join("    " + line for line in lines) + "\nport: 1", body

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.attacks.outcome import Outcome
-from tests.service.forgotten_world import WAYS, WHATS, made
+from tests.service.forgotten_world import WAYS, WHATS, made, thinking
 
 
 def outcomes(folder: Path) -> Iterator[Outcome]:
@@ -24,3 +24,13 @@ def outcomes(folder: Path) -> Iterator[Outcome]:
         world.close()
     for way, found in through.items():
         yield Outcome(f"forgotten, then {way}", len(WHATS), tuple(found))
+    # No observation is there yet that could be named.
+    named = {what: one for what, one in WHATS.items() if what != "an observation"}
+    late = []
+    for number, (what, (ids, wanted, word, left)) in enumerate(named.items()):
+        world = thinking(folder / f"late-{number}", *ids, **wanted)
+        world.take_in()
+        if world.leaks(word) or tuple(world.prompts()) != left:
+            late.append(f"{what}: {', '.join(world.leaks(word))}; {world.prompts()} is left")
+        world.close()
+    yield Outcome("forgotten while the agent thought about it", len(named), tuple(late))

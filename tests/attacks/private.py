@@ -59,7 +59,7 @@ class Home:
 
     def __init__(self, folder: Path, privacy: PrivacySettings | None = None) -> None:
         settings = Settings(home=folder / "memory", claude_dir=folder / "claude")
-        self.privacy = privacy or PrivacySettings(ignore=(*PrivacySettings().ignore, "secrets/**"))
+        self.privacy = privacy or PrivacySettings(ignore=("secrets/**",))
         self.agent = ScriptedAgent()
         self.recorder = Recorder(settings, Database.create(settings.database), self.agent)
         self.recorder.ingest.heed(self.privacy)

@@ -32,7 +32,9 @@ def outcomes(folder: Path) -> Iterable[Outcome]:
         for kind, count in tried.items():
             cases = through[kind]
             reasons = {case: why for case, why in cases.items() if why}
-            yield Outcome(f"secret: {kind}" if seed == WORKED_ON else f"secret, {seed}: {kind}", count, tuple(cases), reasons)
+            yield Outcome(
+                f"secret: {kind}" if seed == WORKED_ON else f"secret, {seed}: {kind}", count, tuple(cases), reasons
+            )
     megabytes, found = alarms()
     too_many = len(found) > FALSE_ALARMS * megabytes
     kind = f"false alarms in {megabytes:.1f} MB of code: {len(found)}"

@@ -130,7 +130,9 @@ TOKENS: dict[str, Make] = {
     "rubygems key": _joined("ruby" + "gems_", (HEX, 48)),
     "docker hub token": _any_of(_joined("dckr" + "_pat_", (URL, 27)), _joined("dckr" + "_oat_", (URL, 32))),
     "stripe live key": _any_of(
-        _joined("sk_" + "live_", (ALNUM, 24)), _joined("sk_" + "live_51", (ALNUM, 97)), _joined("rk_" + "live_", (ALNUM, 24))
+        _joined("sk_" + "live_", (ALNUM, 24)),
+        _joined("sk_" + "live_51", (ALNUM, 97)),
+        _joined("rk_" + "live_", (ALNUM, 24)),
     ),
     "stripe test key": _any_of(_joined("sk_" + "test_51", (ALNUM, 97)), _joined("rk_" + "test_", (ALNUM, 99))),
     "stripe webhook secret": _joined("wh" + "sec_", (ALNUM, 32)),
@@ -144,7 +146,9 @@ TOKENS: dict[str, Make] = {
         _joined("xo" + "xp-", (DIGITS, 12), "-", (DIGITS, 12), "-", (DIGITS, 12), "-", (HEX, 32)),
         _joined("xa" + "pp-1-A", (UPPER, 10), "-", (DIGITS, 13), "-", (HEX, 64)),
     ),
-    "slack webhook": _joined("https://hooks.sl" + "ack.com/services/T", (UPPER, 10), "/B", (UPPER, 10), "/", (ALNUM, 24)),
+    "slack webhook": _joined(
+        "https://hooks.sl" + "ack.com/services/T", (UPPER, 10), "/B", (UPPER, 10), "/", (ALNUM, 24)
+    ),
     "discord bot token": _discord,
     "discord webhook": _joined("https://disc" + "ord.com/api/webhooks/", (DIGITS, 19), "/", (URL, 68)),
     "telegram bot token": _joined((DIGITS[1:], 10), ":AA", (URL, 33)),
@@ -206,10 +210,22 @@ NAMED: dict[str, tuple[Make, tuple[str, ...]]] = {
     "encryption key": (_joined((BASE64, 43), "="), ("ENCRYPTION_KEY", "FERNET_KEY", "encryptionKey", "MASTER_KEY")),
     "client secret": (_joined((URL, 40)), ("CLIENT_SECRET", "client_secret", "clientSecret", "OAUTH_CLIENT_SECRET")),
     "api key": (_joined((ALNUM, 32)), ("API_KEY", "api_key", "apiKey", "x_api_key", "SERVICE_APIKEY")),
-    "access token": (_joined((ALNUM, 40)), ("ACCESS_TOKEN", "access_token", "accessToken", "refresh_token", "authToken")),
+    "access token": (
+        _joined((ALNUM, 40)),
+        ("ACCESS_TOKEN", "access_token", "accessToken", "refresh_token", "authToken"),
+    ),
     "password": (
         lambda random: some(random, ALNUM + "!#%*+-_.?", random.choice([10, 12, 16, 24])),
-        ("PASSWORD", "password", "DB_PASSWORD", "dbPassword", "MYSQL_ROOT_PASSWORD", "smtp_passwd", "ADMIN_PWD", "passphrase"),
+        (
+            "PASSWORD",
+            "password",
+            "DB_PASSWORD",
+            "dbPassword",
+            "MYSQL_ROOT_PASSWORD",
+            "smtp_passwd",
+            "ADMIN_PWD",
+            "passphrase",
+        ),
     ),
     "short password": (
         lambda random: random.choice(["Winter", "hunter", "Sommer", "qwertz", "Dragon"]) + some(random, DIGITS, 3),

@@ -186,3 +186,18 @@ def test_a_pipe_gets_no_colours(tmp_path: Path) -> None:
     claude_mem(tmp_path, "replay", str(FIXTURES / "ordinary"))
     assert "\x1b[" not in claude_mem(tmp_path, "status").stdout
     assert "\x1b[" not in claude_mem(tmp_path, "replay", str(FIXTURES / "ordinary"), "--speed", "50").stdout
+
+
+@pytest.mark.parametrize(
+    ("written", "said"), [('exclude = ["clients"]', "no whole path"), ('ignore = ["a["]', "no pattern")]
+)
+def test_a_pattern_of_the_settings_that_is_none_is_said(tmp_path: Path, written: str, said: str) -> None:
+    home = tmp_path / ".claude-mem"
+    home.mkdir(mode=0o700)
+    (home / "config.toml").write_text(f"[privacy]\n{written}\n")
+    for command in (["watch"], ["replay", str(FIXTURES / "ordinary")]):
+        shown = claude_mem(tmp_path, *command)
+        assert shown.returncode == 2
+        assert said in shown.stderr
+        assert "Try: write " in shown.stderr
+    assert said in claude_mem(tmp_path, "doctor").stdout

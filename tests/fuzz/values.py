@@ -92,7 +92,7 @@ MARKS = (
         "a",
     ),
 )
-TIMES = (1, 1, 1, 1, 1, 1, 40, 3000)
+TIMES = (1, 1, 1, 1, 1, 1, 1, 1, 40, 1500)
 
 
 def one_of(values: Sequence[Any]) -> st.SearchStrategy[Any]:
@@ -130,7 +130,8 @@ def written(value: Any) -> str:
         case list():
             return "[" + ",".join(map(written, value)) + "]"
         case _:
-            return json.dumps(value, ensure_ascii=False)
+            # Half a character comes escaped, as Node writes it, and as bytes that are no UTF-8.
+            return json.dumps(value, ensure_ascii="\ud800" in str(value))
 
 
 def parsed(text: str | bytes) -> Any:
@@ -188,7 +189,7 @@ def _change(draw: st.DrawFn, value: list[Any], words: Sequence[str]) -> None:
     elif what == "wrap":
         holder[index] = [holder[index]] if draw(st.booleans()) else Pairs([Pair(["a", holder[index]])])
     else:
-        holder[index] = draw(json_values(*words))
+        holder[index] = draw(json_values(*words) | one_of(STRANGE) | texts(*words, most=3))
 
 
 def _spots(value: Any) -> Iterator[tuple[Any, int]]:

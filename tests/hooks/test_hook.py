@@ -273,3 +273,18 @@ def test_what_an_error_quotes_is_not_logged(watched: World) -> None:
     assert watched.run("stop.py", payload("stop.py", last_assistant_message="my secret")) == QUIET
     assert "Stop ValueError in stop.py, line " in watched.log
     assert "secret" not in watched.log
+
+
+def test_a_home_that_the_user_has_linked_is_used(watched: World) -> None:
+    watched.home.symlink_to(watched.home.rename(watched.user_home / "elsewhere"))
+    watched.run("stop.py")
+    assert len(watched.execute("SELECT * FROM flags")) == 1
+
+
+@pytest.mark.parametrize("bits", [0o770, 0o702], ids=["group", "others"])
+def test_nothing_is_done_where_others_can_write(world: World, bits: int) -> None:
+    world.home.mkdir()
+    world.home.chmod(bits)
+    for script in SCRIPTS:
+        assert world.run(script) == QUIET
+    assert list(world.home.iterdir()) == []

@@ -6,16 +6,14 @@ import pytest
 
 from watcher.errors import UsageError
 from watcher.privacy.ignored import Ignored
-from watcher.settings import PrivacySettings
 
 HOME = Path("/home/u")
 ROOT = "/home/u/api"
-DEFAULTS = PrivacySettings().ignore
 
 
 @pytest.fixture(scope="module")
 def ignored() -> Ignored:
-    return Ignored((*DEFAULTS, "secrets/**", "my keys/**", "~/vault/**", "/etc/api/*.conf", "D:\\keys\\**"), HOME)
+    return Ignored(("secrets/**", "my keys/**", "~/vault/**", "/etc/api/*.conf", "D:\\keys\\**"), HOME)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +131,13 @@ def test_a_project_may_be_called_as_a_private_folder_is(ignored: Ignored) -> Non
 
 def test_a_pattern_without_any_letters_is_looked_at_too() -> None:
     assert Ignored(["?"], HOME).names_one("Bash", {"command": "cat x"}, ROOT, ROOT)
-    assert not Ignored([], HOME).names_one("Bash", {"command": "cat .env"}, ROOT, ROOT)
+    assert not Ignored([], HOME).names_one("Bash", {"command": "cat x"}, ROOT, ROOT)
+
+
+def test_one_that_is_always_private_can_be_taken_back() -> None:
+    for_npm = {"file_path": f"{ROOT}/.npmrc"}
+    assert Ignored([], HOME).names_one("Read", for_npm, ROOT, ROOT)
+    assert not Ignored(["!.npmrc"], HOME).names_one("Read", for_npm, ROOT, ROOT)
 
 
 @pytest.mark.parametrize("pattern", ["", "!", "#x", "a[", "[z-a]", "\\"])
@@ -144,7 +148,7 @@ def test_what_is_no_pattern_is_said_so(pattern: str) -> None:
 
 
 def test_the_defaults_leave_examples_alone() -> None:
-    defaults = Ignored(DEFAULTS, HOME)
+    defaults = Ignored([], HOME)
     for name in (".env.example", "src/environment.py", "keys.py", "config.json", "monkey.py", "id.py", ".npmrc.md"):
         assert not defaults.names_one("Read", {"file_path": f"{ROOT}/{name}"}, ROOT, ROOT), name
     for name in (".env", ".env.production", "id_rsa", "id_rsa.pub", "server.key", ".aws/credentials", ".kube/config"):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from watcher.privacy.passages import MARK, without_private
@@ -78,3 +80,25 @@ def test_a_closing_tag_that_closes_nothing_is_left_out() -> None:
 
 def test_a_closing_tag_that_was_not_finished_closes_nothing() -> None:
     assert without_private("a<private>b</private marmalade").text == f"a{MARK}"
+
+
+PIECES = ("word ", "\n", "<b>", "a < private ", "< ", "/>", *OPENINGS[:7], *CLOSINGS, "</private ")
+
+
+def test_of_any_mixture_what_stands_within_a_passage_is_gone() -> None:
+    for seed in range(400):
+        _check_mixture(random.Random(seed))
+
+
+def _check_mixture(chance: random.Random) -> None:
+    depth, text = 0, ""
+    for number in range(chance.randrange(1, 30)):
+        piece = chance.choice(PIECES)
+        text += f"{piece}{'secret' if depth + (piece in OPENINGS) - (piece in CLOSINGS) > 0 else 'public'}{number}."
+        depth = max(0, depth + (piece in OPENINGS) - (piece in CLOSINGS))
+    public = without_private(text)
+    assert "secret" not in public.text
+    assert public.had_private == any(opening in text for opening in OPENINGS[:7])
+    assert not public.is_wholly_private or "public" not in public.text
+    again = without_private(public.text)
+    assert (again.text, again.had_private) == (public.text, False)

@@ -16,13 +16,16 @@ from tests.transcript.lines import SESSION
 from watcher import settings as settings_room
 from watcher.agent import base
 from watcher.agent.extractive import ExtractiveAgent
+from watcher.memory import beside
 from watcher.memory.browse import ref
 from watcher.memory.database import Database
 from watcher.memory.models import FlagKind
 from watcher.memory.selection import Wanted
 from watcher.service import forgetting, history, rebuild
+from watcher.service.digest import Digest
 from watcher.service.housekeeping import Housekeeping
 from watcher.service.importing import Import
+from watcher.service.lifecycle import Lifecycle
 
 NOW = lines.BEGIN + 86_400_000
 FORK = "22222222-2222-4222-8222-222222222222"
@@ -64,11 +67,12 @@ def words(database: Path) -> set[str]:
 class World:
     """A session of three turns, of which the second is to be forgotten."""
 
-    def __init__(self, recorder: Recorder, *turns: bytes) -> None:
+    def __init__(self, recorder: Recorder, *turns: bytes, is_taken_in: bool = True) -> None:
         self.recorder = recorder
         self.settings, self.database = recorder.settings, recorder.database
         recorder.write(*(turns or (*TURNS, TITLE)))
-        self.take_in()
+        if is_taken_in:
+            self.take_in()
 
     def take_in(self, path: Path | None = None, *, anew: bool = False) -> None:
         """Take in what is new, and have all of it digested."""
@@ -110,12 +114,12 @@ class World:
         return holds(self.settings.home, word) + index
 
 
-def made(folder: Path) -> World:
+def made(folder: Path, *, is_taken_in: bool = True) -> World:
     """Return a world in a folder of its own; to be closed."""
     variables = {"CLAUDE_MEM_AGENT": "extractive", "CLAUDE_MEM_AGENT_QUIET": "0"}
     places = {"CLAUDE_MEM_HOME": str(folder / "memory"), "CLAUDE_CONFIG_DIR": str(folder / "claude")}
     settings = settings_room.load({**places, **variables})
-    return World(Recorder(settings, Database.create(settings.database)))
+    return World(Recorder(settings, Database.create(settings.database)), is_taken_in=is_taken_in)
 
 
 def _read_anew(world: World) -> None:
@@ -173,8 +177,13 @@ def _resumed(world: World) -> None:
 
 
 def _rebuilt(world: World, *, is_lost: bool) -> None:
-    """Rebuild the memory, of what is left in a damaged database or of the transcripts alone."""
+    """Rebuild the memory: of what is left in a damaged database, or of the transcripts and what stands beside alone."""
     world.database.close()
+    file = beside.path_of(world.settings.database)
+    away = world.settings.home.parent / file.name
+    is_away = file.exists() and not is_lost
+    if is_away:
+        file.rename(away)
     if is_lost:
         size = world.settings.database.stat().st_size
         world.settings.database.write_bytes(b"\x00" * size)
@@ -183,6 +192,8 @@ def _rebuilt(world: World, *, is_lost: bool) -> None:
     world.database = Database(world.settings.database)
     world.recorder = Recorder(world.settings, world.database)
     rebuild.Rebuild(world.settings, world.database, clock=lambda: NOW).run()
+    if is_away:
+        away.rename(file)
     shutil.rmtree(folder)  # which is the user's to delete, and named
 
 
@@ -240,6 +251,7 @@ class Late(ExtractiveAgent):
     def __init__(self, meanwhile: Callable[[], None]) -> None:
         super().__init__()
         self.meanwhile: Callable[[], None] | None = meanwhile
+        self.fault: base.AgentError | None = None  # that it has then
 
     def digest(self, batch: base.Batch) -> base.Reply:
         """Answer."""
@@ -247,4 +259,18 @@ class Late(ExtractiveAgent):
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:
             meanwhile()
+            if self.fault is not None:
+                raise self.fault
         return reply
+
+
+def thinking(folder: Path, *ids: str, **wanted: Any) -> World:
+    """Return a world of which something is forgotten while the agent thinks about it, and then tells of it."""
+    world = made(folder, is_taken_in=False)
+    recorder = world.recorder
+    recorder.agent = Late(lambda: world.forget(*ids, **wanted) and None)
+    recorder.digest = Digest(world.database, recorder.agent, world.settings, clock=lambda: recorder.now)
+    recorder.life = Lifecycle(
+        world.database, recorder.ingest, recorder.digest, world.settings.watch, clock=lambda: recorder.now
+    )
+    return world

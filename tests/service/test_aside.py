@@ -43,6 +43,13 @@ def test_a_file_that_is_no_flag_is_removed_and_told(recorder: Recorder, folder: 
     assert "my secret" not in recorder.events[0].text
 
 
+def test_what_an_older_version_could_not_read_goes(recorder: Recorder, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "5-1.broken").write_text("my secret")
+    assert taken_in(recorder, folder) == 0
+    assert list(folder.iterdir()) == []
+
+
 def test_a_flag_that_an_older_hook_set_aside_loses_its_text(recorder: Recorder, folder: Path) -> None:
     event = json.dumps({"session_id": "s", "reason": "other", "prompt": "my secret"})
     flag = {"session_id": "s", "kind": "cleanup", "project": "/p", "event": event, "raised_at": 5}

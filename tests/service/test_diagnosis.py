@@ -479,10 +479,6 @@ def test_flags_that_hooks_had_to_set_aside(installed: Settings, look: Look) -> N
         assert states(look("set aside")) == [WARNING]  # it was just put there
         os.utime(flag, (1000, 1000))
         assert states(look("set aside")) == [WRONG]
-    flag.rename(flag.with_suffix(".broken"))
-    (finding,) = look("set aside")
-    assert finding.state is WARNING
-    assert "cannot be read: 1.broken" in finding.text
 
 
 def test_transcripts(recorder: Recorder, settings: Settings, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -612,3 +608,14 @@ def test_an_agent_without_a_cli(installed: Settings, look: Look) -> None:
     assert finding.state is WRONG
     assert "/gone/claude" in finding.text
     assert "install Claude Code" in finding.hint
+
+
+def test_transcripts_that_are_left_out_are_not_behind(
+    recorder: Recorder, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcripts, "SETTLED", -HOUR)
+    recorder.write(lines.prompt(0, "First").replace(b'"cwd"', b'"entrypoint": "sdk-py", "cwd"'))
+    recorder.life.take_in(recorder.transcript)
+    (finding,) = look("transcripts")
+    assert finding.state is OK
+    assert "0 taken in wholly, 1 left out" in finding.text

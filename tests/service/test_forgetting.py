@@ -10,6 +10,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from tests.service.forgotten_world import (
     Late,
     World,
     holds,
+    thinking,
     told,
     words,
 )
@@ -33,6 +36,7 @@ from tests.service.watcher_process import WatcherProcess
 from tests.transcript import lines
 from tests.transcript.lines import SESSION
 from watcher import system
+from watcher.agent import base
 from watcher.errors import ClaudeMemError
 from watcher.memory import beside, outcomes, projects, requests
 from watcher.memory.database import Database, as_json, driver
@@ -40,10 +44,7 @@ from watcher.memory.models import FlagKind
 from watcher.memory.outcomes import ObservationFields
 from watcher.memory.selection import Wanted, select
 from watcher.service import forgetting
-from watcher.service.digest import Digest
 from watcher.service.housekeeping import Housekeeping
-from watcher.service.lifecycle import Lifecycle
-from watcher.settings import Settings
 
 
 @pytest.fixture
@@ -145,6 +146,14 @@ def test_an_observation_goes_with_others_that_rest_on_the_same(world: World) -> 
     assert world.rows("SELECT id FROM observations") == [(1,)]
 
 
+def test_an_observation_of_another_turn_goes_with_the_tool_uses_that_it_rests_on(world: World) -> None:
+    with world.database.write() as connection:
+        connection.exec_driver_sql('UPDATE observations SET tool_use_ids = \'["tool-2","tool-3"]\' WHERE id = 3')
+    world.forget("P2")
+    assert world.rows("SELECT id FROM observations") == [(1,)]
+    assert world.prompts() == ["marmalade", "gooseberry"]
+
+
 def test_an_agent_that_says_the_same_again_is_not_heard(world: World) -> None:
     (row,) = world.rows(
         "SELECT prompt_number, type, title, subtitle, narrative, facts, concepts, files_read, files_modified "
@@ -243,24 +252,30 @@ def test_what_a_subagent_did_in_a_turn_goes_with_it_however_late_it_is_read(worl
     ]
 
 
-def test_an_answer_that_comes_too_late_is_dropped_and_the_rest_is_asked_about_anew(
-    settings: Settings, database: Database
-) -> None:
-    recorder = Recorder(settings, database)
-    late = Late(lambda: None)
-    recorder.agent = late
-    recorder.digest = Digest(database, late, settings, clock=lambda: recorder.now)
-    recorder.life = Lifecycle(database, recorder.ingest, recorder.digest, settings.watch, clock=lambda: recorder.now)
-    late.meanwhile = lambda: world.forget(text=SECRET) and None
-    world = World.__new__(World)
-    world.recorder, world.settings, world.database = recorder, settings, database
-    recorder.write(*TURNS)
-    world.take_in()
-    assert world.leaks(SECRET) == []
-    assert world.prompts() == ["marmalade", "gooseberry"]
-    assert len(world.rows("SELECT 1 FROM observations")) == 2
-    assert {source for (source,) in world.rows("SELECT source FROM session_summaries")} == {"agent"}
-    assert world.rows("SELECT outcome FROM agent_requests") == [("answered",)] * 2
+@pytest.fixture
+def late(tmp_path: Path) -> Iterator[World]:
+    """An agent that has the second of the three turns forgotten while it thinks."""
+    world = thinking(tmp_path / "late", text=SECRET)
+    yield world
+    world.close()
+
+
+def test_an_answer_that_comes_too_late_is_dropped_and_the_rest_is_asked_about_anew(late: World) -> None:
+    late.take_in()
+    assert late.leaks(SECRET) == []
+    assert late.prompts() == ["marmalade", "gooseberry"]
+    assert len(late.rows("SELECT 1 FROM observations")) == 2
+    assert {source for (source,) in late.rows("SELECT source FROM session_summaries")} == {"agent"}
+    assert late.rows("SELECT outcome FROM agent_requests") == [("answered",)] * 2
+
+
+def test_a_failure_that_comes_too_late_counts_for_nobody(late: World) -> None:
+    assert isinstance(late.recorder.agent, Late)
+    late.recorder.agent.fault = base.AgentError("no", kind="unreadable")
+    late.take_in()
+    assert late.rows("SELECT DISTINCT attempts FROM tool_uses") == [(0,)]
+    assert late.rows("SELECT DISTINCT attempts, last_error FROM session_summaries") == [(0, None)]
+    assert late.rows("SELECT outcome FROM agent_requests") == [("unreadable",)]
 
 
 def test_while_somebody_reads_the_watcher_is_left_to_overwrite_it(
@@ -448,11 +463,31 @@ def test_a_text_is_found_whatever_its_case_and_as_json_spells_it(world: World) -
 
 def test_what_earlier_changes_left_in_the_file_is_overwritten_too(world: World) -> None:
     """A text that was cut short, or rendered anew, long before still stands in pages that are free by then."""
-    told_before = "kumquat " * 5000
-    with world.database.write() as connection:
-        connection.exec_driver_sql("INSERT INTO contexts VALUES ('/other', ?, 1)", (told_before,))
-    with world.database.write() as connection:
-        connection.exec_driver_sql("DELETE FROM contexts WHERE project = '/other'")
+    told_before = "kumquat " * 200_000
+    with closing(sqlite3.connect(world.settings.database, isolation_level=None)) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")  # some builds of SQLite have it on
+        connection.execute("INSERT INTO contexts VALUES ('/other', ?, 1)", (told_before,))
+        connection.execute("DELETE FROM contexts WHERE project = '/other'")
     assert holds(world.settings.home, "kumquat") != []
     world.forget("P2")
     assert world.leaks("kumquat") == []
+
+
+def test_a_project_s_name_stands_nowhere_but_where_its_transcripts_were_read(world: World) -> None:
+    with world.database.write() as connection:
+        connection.exec_driver_sql("ANALYZE")
+    world.forget(project=PROJECT)
+    assert holds(world.settings.home, PROJECT) == []
+    assert world.rows("SELECT path FROM checkpoints") == [(str(world.recorder.transcript),)]
+
+
+def test_a_subagent_that_went_on_in_the_next_turn_is_forgotten_in_the_first_alone(world: World) -> None:
+    path = world.recorder.transcript.with_suffix("") / "subagents" / "agent-1.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(lines.tool_use(10_012, "sub-1", command=SECRET) + lines.tool_use(20_012, "sub-2"))
+    world.recorder.life.take_in(path)
+    world.forget("P2")
+    with path.open("ab") as file:
+        file.write(lines.tool_result(20_020, "sub-2") + lines.tool_use(20_030, "sub-3"))
+    world.recorder.life.take_in(path, anew=True)
+    assert world.rows("SELECT tool_use_id FROM tool_uses WHERE agent_id != '' ORDER BY 1") == [("sub-2",), ("sub-3",)]

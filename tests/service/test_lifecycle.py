@@ -8,6 +8,7 @@ import sys
 from tests.service.recorder import Recorder
 from tests.transcript import lines
 from tests.transcript.lines import BEGIN, SESSION
+from watcher.memory import sessions
 from watcher.memory.models import FlagKind
 
 
@@ -320,3 +321,21 @@ def test_last_words_that_come_too_late_still_make_the_summary_better(recorder: R
     recorder.life.finalize(SESSION)
     ((completed,),) = recorder.rows("SELECT completed FROM session_summaries")
     assert "Done at last." in completed
+
+
+def test_texts_that_older_hooks_have_left_are_gone_from_the_file(recorder: Recorder) -> None:
+    event = json.dumps({"session_id": SESSION, "last_assistant_message": "My secret. " * 300})
+
+    def on_disk() -> bytes:
+        recorder.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        return recorder.settings.database.read_bytes()
+
+    with recorder.database.write() as connection:
+        insert = "INSERT INTO flags (session_id, kind, event, raised_at_epoch, lowered_at_epoch) VALUES (?, ?, ?, 1, 2)"
+        for kind in ("finalize", "cleanup"):
+            connection.exec_driver_sql(insert, (SESSION, kind, event))
+    assert b"My secret" in on_disk()
+    for expected in (2, 0):
+        with recorder.database.write() as connection:
+            assert sessions.reduce_events(connection) == expected
+    assert b"My secret" not in on_disk()

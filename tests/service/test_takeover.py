@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from watcher.memory.selection import Wanted
 from watcher.service import forgetting, history
 from watcher.service.digest import Digest
 from watcher.service.takeover import TakenOver, Takeover
-from watcher.settings import Settings
+from watcher.settings import PrivacySettings, Settings
 
 MEMORY = "memory-1"
 SESSION = lines.SESSION
@@ -300,6 +301,15 @@ def test_of_a_private_prompt_nothing_comes_over(world: Adopting, tmp_path: Path,
     assert b"marmalade" not in kept
 
 
+def test_of_an_excluded_project_nothing_comes_over(world: Adopting) -> None:
+    world.settings = replace(world.settings, privacy=PrivacySettings(exclude=("/home/dev/*",)))
+    taken = world.take(RECENT)
+    assert (taken.excluded, taken.sessions) == (15, 0)
+    assert world.rows(COUNTS) == [(0, 0, 0, 0)]
+    assert world.rows("SELECT count(*) FROM contexts") == [(0,)]
+
+
+@pytest.mark.parametrize("has_transcript", [True, False])
 @pytest.mark.parametrize("wanted", [{"text": "number 2"}, {"session": SESSION}, {"text": "Saw 2"}])
 def test_what_was_forgotten_is_not_taken_over_again(
     world: Adopting, tmp_path: Path, wanted: dict[str, str], has_transcript: bool

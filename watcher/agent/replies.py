@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from watcher.agent import faults
 from watcher.agent.base import Batch, Observation, ObservationType, Summary
 from watcher.agent.prompts import CONCEPTS
+from watcher.privacy.redaction import redact
 
 _FIELDS = {
     "observation": (
@@ -100,6 +101,7 @@ def read(text: str, batch: Batch) -> tuple[tuple[Observation, ...], dict[int, Su
         AgentError: `unreadable`; summaries were wanted and neither one nor such observations are there, or nothing
             is there but prose.
     """
+    text = redact(text)  # as the model wrote it: a secret over two lines is none once they are joined
     text = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text to whoever stores it
     blocks = list(_blocks(text))
     observations = [_observation(block, batch) for block in blocks if block.name == "observation"]

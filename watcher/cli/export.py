@@ -92,7 +92,8 @@ def _opened(path: Path | None, *, is_forced: bool) -> Iterator[IO[bytes]]:
     if path.exists() and (not is_forced or not path.is_file()):
         raise UsageError(f"{path} is there already", hint="--force to write over it, or name another file")
     part = path.with_name(f"{path.name}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    part.unlink(missing_ok=True)  # of an export that was killed
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(descriptor, "wb") as file:
             yield file

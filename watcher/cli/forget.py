@@ -225,7 +225,7 @@ def _counted(preview: Preview) -> str:
         "titles": ("title of a session", "titles of sessions"),
     }
     parts = [counted(preview.counts[name], one, many) for name, (one, many) in nouns.items() if preview.counts[name]]
-    return ", ".join(parts) or "nothing that is in the memory; what comes of it later is kept out"
+    return ", ".join(parts) or "nothing that is in the memory; what it did until now is kept out"
 
 
 def _said(preview: Preview) -> dict[str, Any]:

@@ -251,6 +251,8 @@ def _tell_takeover(taken: TakenOver) -> None:
     say(f"took over {counted(taken.sessions, 'session')}: {_came_of(asdict(taken))}", colour="green")
     if taken.empty:
         say(f"{counted(taken.empty, 'session')} left alone: nothing was kept of them")
+    if taken.excluded:
+        say(f"{counted(taken.excluded, 'session')} left alone: [privacy] excludes their projects")
     if taken.forgotten:
         say(f"{counted(taken.forgotten, 'session')} left alone: from before what [retention] keeps")
     if taken.unmapped:

@@ -109,6 +109,9 @@ def delete(connection: Connection, wanted: Wanted, selected: Selection) -> set[s
     for session_id in selected.sessions.keys() - over - selected.whole:
         numbering.close_gaps(connection, session_id)
         beneath.execute(_COUNTS, (session_id,))
+    # SQLite keeps samples of what stands in indexes, such as names of projects; it takes others the next time.
+    if beneath.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat4'").fetchone():
+        beneath.execute("DELETE FROM sqlite_stat4")
     # It shows itself again where it is still so, and may quote what was asked.
     beneath.execute("DELETE FROM conditions WHERE name = 'agent'")
     if wanted.project is not None and wanted.is_whole:
@@ -138,29 +141,26 @@ def _of_rows(connection: sqlite3.Connection, selected: Selection) -> Iterator[To
     for (uuid,) in of(PROMPTS, "uuid"):
         yield Tombstone(TombstoneKind.PROMPT, uuid)
     subagents = set()
-    for tool_use_id, agent_id in of(TOOL_USES, "tool_use_id, agent_id"):
+    for tool_use_id, session_id, agent_id in of(TOOL_USES, "tool_use_id, session_id, agent_id"):
         yield Tombstone(TombstoneKind.TOOL_USE, tool_use_id)
-        subagents |= {agent_id} - {""}
+        if agent_id:
+            subagents.add(tombstones.subagent_key(session_id, agent_id))
     for session_id, content_hash in of(OBSERVATIONS, "session_id, content_hash"):
         yield Tombstone(TombstoneKind.OBSERVATION, tombstones.observation_key(session_id, content_hash))
     if selected.turns:  # else only some of what a subagent did goes
-        for agent_id in sorted(subagents - _elsewhere(connection, selected, subagents)):
-            yield Tombstone(TombstoneKind.SUBAGENT, agent_id)
+        for key in sorted(subagents - _at_work_elsewhere(connection, selected)):
+            yield Tombstone(TombstoneKind.SUBAGENT, key)
 
 
-def _elsewhere(connection: sqlite3.Connection, selected: Selection, subagents: set[str]) -> set[str]:
-    """Return those subagents of which some tool uses stay: they were at work in more than one turn."""
+def _at_work_elsewhere(connection: sqlite3.Connection, selected: Selection) -> set[str]:
+    """Return the subagents of which some tool uses stay: they were at work in more than one turn."""
     rows = connection.execute(
-        "SELECT DISTINCT agent_id FROM tool_uses WHERE agent_id != '' AND session_id IN ("
-        "SELECT value FROM json_each(:sessions)) AND agent_id IN (SELECT value FROM json_each(:subagents)) "
+        "SELECT DISTINCT session_id, agent_id FROM tool_uses WHERE agent_id != '' "
+        "AND session_id IN (SELECT value FROM json_each(:sessions)) "
         "AND id NOT IN (SELECT value FROM json_each(:these))",
-        {
-            "sessions": json.dumps(list(selected.sessions)),
-            "subagents": json.dumps(list(subagents)),
-            "these": json.dumps(list(selected.rows[TOOL_USES])),
-        },
+        {"sessions": json.dumps(list(selected.sessions)), "these": json.dumps(list(selected.rows[TOOL_USES]))},
     )
-    return {agent_id for (agent_id,) in rows}
+    return {tombstones.subagent_key(*row) for row in rows}
 
 
 def _with_text_in_context(connection: sqlite3.Connection, text: str) -> set[str]:

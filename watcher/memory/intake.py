@@ -210,6 +210,23 @@ class _Pass:
     last_at: int = 0
     prompted_at: int = 0
 
+    def add_all(self, records: Iterable[Record]) -> None:
+        """Gather records in their order."""
+        for record in records:
+            self.add(record)
+
+    def add_of_subagent(self, records: Iterable[Record], starts: Sequence[int], are_private: Sequence[bool]) -> None:
+        """Gather the records of a subagent: its work belongs to the prompt that its session had been given last.
+
+        Take when (epochs) each prompt was given, and whether it is private. A subagent that was begun about one that is
+        stays so, whatever is asked while it runs on.
+        """
+        begun = bisect_right(starts, self.source.begun_at)
+        for record in records:
+            self.number = bisect_right(starts, record.at)
+            self.is_private = any(number and are_private[number - 1] for number in (begun, self.number))
+            self.add(record)
+
     def add(self, record: Record) -> None:
         """Gather one record."""
         self.last_at = max(self.last_at, record.at)
@@ -297,18 +314,11 @@ def take_in(
         is_private=before is not None and bool(before.is_private),
     )
     if source.agent_id:
-        # A subagent's work belongs to the prompt that its session had been given last.
         prompts = connection.execute(_PROMPT_STARTS, this).all()
-        starts = [prompt.created_at_epoch for prompt in prompts]
-        was_begun = bisect_right(starts, source.begun_at)
-        is_private = was_begun > 0 and prompts[was_begun - 1].is_private
-        for record in records:
-            gathered.number = bisect_right(starts, record.at)
-            gathered.is_private = is_private or (gathered.number > 0 and prompts[gathered.number - 1].is_private)
-            gathered.add(record)
+        starts, are_private = [one.created_at_epoch for one in prompts], [one.is_private for one in prompts]
+        gathered.add_of_subagent(records, starts, are_private)
     else:
-        for record in records:
-            gathered.add(record)
+        gathered.add_all(records)
     taken = Taken(
         prompts=_INSERT_PROMPTS.run(connection, gathered.prompts),
         tool_uses=_INSERT_TOOL_USES.run(connection, list(gathered.tool_uses.values())),

@@ -99,7 +99,7 @@ def of(connection: Connection, session_id: str, places: Iterable[str], subagent:
     """Return what tombstones say of a session; `places` are the folders, and the project, that it is in."""
     named = {place for place in places if place}
     keys = [place_key(place) for place in named | _identities(connection, named)]
-    values = {"session": session_id, "subagent": subagent, "places": json.dumps(keys)}
+    values = {"session": session_id, "subagent": subagent_key(session_id, subagent), "places": json.dumps(keys)}
     rows = driver(connection).execute(_OF, values).fetchall()
     of_time = (TombstoneKind.SESSION, TombstoneKind.PROJECT, TombstoneKind.ALL)
     return Kept(
@@ -128,6 +128,11 @@ def silence_flag(connection: Connection, flag_id: int) -> None:
 def place_key(place: str) -> str:
     """Return what stands for a project, a folder of it or what it is known by: its name is not kept."""
     return hashlib.blake2b(place.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def subagent_key(session_id: str, agent_id: str) -> str:
+    """Return what stands for a subagent of a session."""
+    return f"{session_id}/{agent_id}"
 
 
 def observation_key(session_id: str, content_hash: str) -> str:

@@ -7,7 +7,7 @@ import binascii
 import re
 from collections.abc import Iterator
 
-from watcher.privacy.syntax import COLOUR, NEWLINE, Span
+from watcher.privacy.syntax import GAP, LINE, NEWLINE, QUOTE, Span
 
 ARMOURS = ("private key", "private-lines:", "private+key", "private%20key")
 PRIVATE_KEY = "private-key"
@@ -15,18 +15,37 @@ MOST = 20_000  # characters of a key with all that stands between its lines
 _LABEL = r"-{5}(?:BEGIN|END)(?: |%20|\+)[A-Z0-9 %+]{0,40}PRIVATE(?: |%20|\+)KEY(?:(?: |%20|\+)BLOCK)?-{5}"
 _BEGIN = re.compile(_LABEL.replace("(?:BEGIN|END)", "BEGIN"))
 _END = re.compile(_LABEL.replace("(?:BEGIN|END)", "END"))
-_LINE_END = re.compile(NEWLINE)
-# A line of a key's body: what it is indented, numbered or marked with, then base64, then what a string ends with.
-_BODY = re.compile(r"[^\n]{0,80}?(?:[A-Za-z0-9+/=]|%2[BF]|%3D){16,}[^A-Za-z0-9]{0,20}(?:\x1b\[0?m|\\{1,4}u001b\[0?m)?[^A-Za-z0-9]{0,4}\Z")
-_WHOLE = re.compile(r"[A-Za-z0-9+/]{40}")
-_SHORT = re.compile(rf"(?:{COLOUR})?[^A-Za-z0-9\n]{{0,40}}(?:\d{{1,6}}[^A-Za-z0-9\n]{{1,8}})?[A-Za-z0-9+/=]{{0,80}}[^A-Za-z0-9]{{0,20}}(?:{COLOUR})?\Z")
-_HEADER = re.compile(r"[^\n]{0,40}?(?:Proc-Type|DEK-Info|Version|Comment|Charset|Hash): ?[^\n]{0,80}\Z")
+# The lines of a key's body are whole but for the last one, and for one that was cut. Whatever stands between them is
+# short: what a line begins with and ends with, in code, in a diff, with numbers; or they stand on one line.
+_WHOLE = re.compile(r"(?:[A-Za-z0-9+/]|%2[BF]){40,}={0,2}")
+_BETWEEN = 110  # characters at most
+_HEADERS = 300  # characters at most before the first line: Proc-Type, DEK-Info, Version, Comment
+_LAST = re.compile(
+    rf"(?:[^A-Za-z0-9\n]{{0,8}}(?:n[^A-Za-z0-9\n]{{1,8}})?{NEWLINE}{LINE}?|[ \t]){GAP}{{0,12}}{QUOTE}?[A-Za-z0-9+/=]{{1,70}}(?![\w (.:])"
+)
+_FIRST = re.compile(
+    rf"{LINE}?{GAP}{{0,12}}{QUOTE}?[A-Za-z0-9+/=]{{1,70}}[^A-Za-z0-9]{{0,20}}(?:n[^A-Za-z0-9]{{0,20}})?{LINE}?{GAP}{{0,8}}\Z"
+)
 
-BASE64_LEAST = 24
-_RUN = re.compile(r"(?:[A-Za-z0-9+/]{56,80}(?:\r?\n|\\n|\\r\\n)){1,300}[A-Za-z0-9+/]{1,80}={0,2}|[A-Za-z0-9+/_-]{24,60000}={0,2}")
+_RUN = re.compile(
+    r"(?:[A-Za-z0-9+/]{56,80}(?:\r?\n|\\n|\\r\\n)){1,300}[A-Za-z0-9+/]{1,80}={0,2}|[A-Za-z0-9+/_-]{24,60000}={0,2}"
+)
 _SAMPLE, _STRIDE = 20, 48  # characters
+_LONG = re.compile(rb"[a-z0-9+/]{64}")
 _HIDDEN = (
-    *("password", "passwd", "secret", "token", "api_key", "apikey", "api-key", "access_key", "private", "credential", "://"),
+    *(
+        "password",
+        "passwd",
+        "secret",
+        "token",
+        "api_key",
+        "apikey",
+        "api-key",
+        "access_key",
+        "private",
+        "credential",
+        "://",
+    ),
     *("AccountKey", "BEGIN ", "Bearer ", "Basic ", "eyJ", "Cookie", "_key=", "_KEY="),
 )
 
@@ -56,41 +75,30 @@ def find_key(text: str, start: int, end: int) -> Span | None:
 
 
 def _body_end(text: str, at: int) -> int:
-    """Return where the lines of a key end that begin somewhere."""
-    most = min(len(text), at + MOST)
+    """Return where the body of a key ends that begins somewhere."""
     stop = at
-    for begin, end in _lines(text, at, most):
-        line = text[begin:end]
-        if _BODY.match(line) or _HEADER.match(line) or (len(line) < 160 and _WHOLE.search(line)):
-            stop = end
-        elif _SHORT.match(line) or begin == at:
-            continue
-        else:
+    between = _HEADERS
+    while (line := _WHOLE.search(text, stop, stop + between + 200)) and line.start() - stop <= between:
+        if line.end() - at > MOST:
             break
-    return stop
+        stop, between = line.end(), _BETWEEN
+    last = _LAST.match(text, stop)
+    return last.end() if last else stop
 
 
 def _body_start(text: str, at: int) -> int:
-    """Return where the lines of a key begin that end somewhere."""
+    """Return where the body of a key begins that ends somewhere."""
     least = max(0, at - MOST)
+    least = max(least, text.rfind("-----", least, at) + len("-----")) if "-----" in text[least:at] else least
     start = at
-    for begin, end in reversed(list(_lines(text, least, at))):
-        line = text[begin:end]
-        if _BODY.match(line) or (begin == least and len(line) < 80 and _SHORT.match(line)):
-            start = begin
-        elif end >= at - 170 and len(line) < 120:
-            continue  # its last line, and what the line of its end begins with
-        else:
+    between = _BETWEEN + 70  # the last line is none of the whole ones
+    for line in reversed(list(_WHOLE.finditer(text, least, at))):
+        if start - line.end() > between:
             break
+        start, between = line.start(), _BETWEEN
+    if least == 0 and start <= _BETWEEN and _FIRST.match(text, 0, start):
+        return 0
     return start
-
-
-def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    at = start
-    for gap in _LINE_END.finditer(text, start, end):
-        yield at, gap.start()
-        at = gap.end()
-    yield at, end
 
 
 def hidden() -> set[str]:
@@ -114,7 +122,7 @@ def has_long_run(text: bytes) -> bool:
     Every run of 67 letters is seen, unless just there it has a sign that is neither letter nor digit.
     """
     for at in range(0, len(text) - _SAMPLE, _STRIDE):
-        if text[at : at + _SAMPLE].isalnum():
+        if text[at : at + _SAMPLE].isalnum() and _LONG.search(text, max(0, at - _STRIDE), at + _SAMPLE + _STRIDE):
             return True
     return False
 

@@ -8,13 +8,12 @@ none of them was made for: they find less, or take all code for secrets, and at 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
-from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from watcher.privacy import assignments, blocks, places, views
-from watcher.privacy.syntax import JOIN, QUOTE, Span, begins_word
+from watcher.privacy.syntax import JOIN, Span, begins_word
 from watcher.privacy.tokens import TOKENS, Token
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ class Table(NamedTuple):
     """All anchors, and by the number of each what is tried there."""
 
     automaton: BytesAhoCorasick
-    finds: tuple[tuple[Find, ...], ...]
+    finds: tuple[tuple[tuple[bool, Find], ...], ...]  # whether it is of a token, and how it is found
     ways: dict[int, Way]  # by the number of an anchor: how a text that holds it is to be read as well
     noisy: frozenset[int]  # the numbers of anchors that are words of every text about programs
 
@@ -48,18 +47,18 @@ def table() -> Table:
     """Return the table; built once, when first it is needed."""
     from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
-    by_anchor: dict[str, list[Find]] = {}
+    by_anchor: dict[str, list[tuple[bool, Find]]] = {}
     for token in TOKENS:
-        by_anchor.setdefault(token.anchor.lower(), []).append(_token(token))
+        by_anchor.setdefault(token.anchor.lower(), []).append((True, _token(token)))
     for anchor in ("eyj",):
-        by_anchor.setdefault(anchor, []).append(_jwt)
+        by_anchor.setdefault(anchor, []).append((True, _jwt))
     for anchor in blocks.ARMOURS:
-        by_anchor.setdefault(anchor, []).append(blocks.find_key)
+        by_anchor.setdefault(anchor, []).append((True, blocks.find_key))
     for place in places.PLACES:
         for anchor in place.anchors:
-            by_anchor.setdefault(anchor, []).append(_place(place))
+            by_anchor.setdefault(anchor, []).append((False, _place(place)))
     for anchor in assignments.KEYWORDS:
-        by_anchor.setdefault(anchor, []).append(assignments.find)
+        by_anchor.setdefault(anchor, []).append((False, assignments.find))
     ways = {
         **dict.fromkeys(blocks.hidden(), _hidden),
         **dict.fromkeys(views.ENCODED, _decoded),
@@ -68,7 +67,9 @@ def table() -> Table:
     for anchor in ways:
         by_anchor.setdefault(anchor, [])
     anchors = list(by_anchor)
-    automaton = BytesAhoCorasick([anchor.encode() for anchor in anchors], matchkind=MatchKind.Standard, implementation=Implementation.DFA)
+    automaton = BytesAhoCorasick(
+        [anchor.encode() for anchor in anchors], matchkind=MatchKind.Standard, implementation=Implementation.DFA
+    )
     return Table(
         automaton,
         tuple(tuple(by_anchor[anchor]) for anchor in anchors),
@@ -92,13 +93,17 @@ def _written(text: str) -> tuple[list[Span], set[Way]]:
     automaton, finds, read, noisy = table()
     spans: list[Span] = []
     ways: set[Way] = set()
+    found_end = token_end = 0
     for number, start, end in automaton.find_matches_as_indexes(lowered, overlapping=True):
         if number in noisy and lowered[end : end + 2] in _IDLE and lowered[start - 1 : start] not in _LINKED:
             if lowered[end : end + 4] not in _SAID:
                 continue
-        for one in finds[number]:
-            if span := one(text, start, end):
+        for is_token, one in finds[number]:
+            # Within what was found there is nothing more to find, but that a token may reach further than a value.
+            if start >= (token_end if is_token else found_end) and (span := one(text, start, end)):
                 spans.append(span)
+                found_end = max(found_end, span.end)
+                token_end = max(token_end, span.end) if is_token else token_end
         if number in read:
             ways.add(read[number])
     if _hidden not in ways and blocks.has_long_run(lowered):
@@ -119,7 +124,8 @@ def _unescaped(text: str) -> list[Span]:
 
 
 def _in_view(view: views.View) -> list[Span]:
-    found, _ = _written(view.text)
+    found, ways = _written(view.text)
+    found += _hidden(view.text) if _hidden in ways else []
     return [Span(view.origin(one.start, is_end=False), view.origin(one.end, is_end=True), one.kind) for one in found]
 
 
@@ -137,7 +143,18 @@ def _apart(spans: list[Span]) -> list[Span]:
     return found
 
 
-_VAGUE = ("base64", "key", "secret", "token", "api-key", "password", "authorization", "bearer-token", "url-token", "cookie")
+_VAGUE = (
+    "base64",
+    "key",
+    "secret",
+    "token",
+    "api-key",
+    "password",
+    "authorization",
+    "bearer-token",
+    "url-token",
+    "cookie",
+)
 
 
 def _vagueness(kind: str) -> int:
@@ -145,41 +162,41 @@ def _vagueness(kind: str) -> int:
 
 
 def _token(token: Token) -> Find:
-    pattern: re.Pattern[str] | None = None  # compiled when first it is needed: there are hundreds
+    patterns: tuple[re.Pattern[str], re.Pattern[str]] | None = None  # compiled when first needed: there are hundreds
 
     def find(text: str, start: int, end: int) -> Span | None:
-        nonlocal pattern
+        nonlocal patterns
         if token.is_word and not begins_word(text, start):
             return None
-        if pattern is None:
-            pattern = _compiled(token)
-        if token.lead:
-            match = next((m for m in _leads(pattern, text, start) if m.start("anchor") == start), None)
-        else:
-            match = pattern.match(text, start)
-        if match is None or "EXAMPLE" in match.group():  # as the keys in AWS's own pages
+        if patterns is None:
+            patterns = _compiled(token)
+        before, pattern = patterns
+        match = pattern.match(text, start)
+        lead = before.search(text, max(0, start - _REACH), start) if match and token.lead else None
+        if match is None or (token.lead and lead is None) or "EXAMPLE" in match.group():  # as in AWS's own pages
             return None
-        return Span(match.start(), match.end(), token.kind)
+        return Span(lead.start() if lead else start, match.end(), token.kind)
 
     return find
 
 
-def _leads(pattern: re.Pattern[str], text: str, start: int) -> Iterator[re.Match[str]]:
-    return takewhile(lambda match: match.start("anchor") <= start, pattern.finditer(text, max(0, start - 200), start + 4000))
+_REACH = 200  # characters before an anchor
 
 
-def _compiled(token: Token) -> re.Pattern[str]:
+def _compiled(token: Token) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return the patterns of what precedes an anchor, and of all from there on."""
     letter = f"[{token.body}]"
     if "+" in token.body or "=" in token.body or "/" in token.body:
         letter = rf"(?:{letter}|%2[BbFf]|%3[Dd]|\\/)"
-    joined = rf"(?:{JOIN})?{letter}"
     tail = token.tail or (r"(?![A-Za-z0-9])" if token.is_word else "")
-    return re.compile(
-        f"{token.lead.replace('{J}', f'(?:{JOIN})?')}(?P<anchor>{re.escape(token.anchor)})(?:{joined}){{{token.least},{token.most}}}{tail}"
-    )
+    body = rf"(?:(?:{JOIN})?{letter}){{{token.least},{token.most}}}"
+    lead = token.lead.replace("{J}", f"(?:{JOIN})?")
+    return re.compile(rf"(?:{lead})\Z"), re.compile(f"{re.escape(token.anchor)}{body}{tail}")
 
 
-_JWT = re.compile(rf"eyJ(?:(?:{JOIN})?[A-Za-z0-9_=-]){{10,3000}}(?:{JOIN})?(?:\.(?:(?:{JOIN})?[A-Za-z0-9_=+/-]){{4,6000}}){{1,4}}")
+_JWT = re.compile(
+    rf"eyJ(?:(?:{JOIN})?[A-Za-z0-9_=-]){{10,3000}}(?:{JOIN})?(?:\.(?:(?:{JOIN})?[A-Za-z0-9_=+/-]){{4,6000}}){{1,4}}"
+)
 
 
 def _jwt(text: str, start: int, _end: int) -> Span | None:
@@ -194,16 +211,17 @@ def _place(place: places.Place) -> Find:
 
     def find(text: str, start: int, end: int) -> Span | None:
         nonlocal pattern
-        if place.kind == "authorization" and (not begins_word(text, start) and text[start - 1] != "-" or text.endswith("::", 0, start)):
+        if place.kind == "authorization" and (
+            (not begins_word(text, start) and text[start - 1] != "-") or text.endswith("::", 0, start)
+        ):
             return None
         if pattern is None:
-            pattern = re.compile(place.pattern, re.I)
-        match = pattern.search(text, max(0, start - place.lead), end + 6000) if place.lead else pattern.match(text, start)
+            pattern = re.compile(place.pattern, re.IGNORECASE)
+        match = (
+            pattern.search(text, max(0, start - place.lead), end + 6000) if place.lead else pattern.match(text, start)
+        )
         if match is None or not places.is_one(place.kind, match["secret"]):
             return None
         return Span(*match.span("secret"), place.kind)
 
     return find
-
-
-_ = QUOTE

@@ -37,7 +37,7 @@ class Excluded:
         """Say whether a folder is one of them, or below one."""
         if not self.globs or not folder:
             return False
-        return any(self._match(_spelling(path)) for path in (folder, os.path.realpath(folder)))
+        return any(self._match(_spelling(path)) for path in (folder, _leading_to(folder)))
 
 
 def _plain(pattern: str, home: Path) -> str:
@@ -66,6 +66,14 @@ def _resolved(path: str) -> str:
     fixed = next((number for number, part in enumerate(parts) if "*" in part or "?" in part), len(parts))
     first = "/".join(parts[:fixed])
     return "/".join([Path(os.path.realpath(first)).as_posix(), *parts[fixed:]]) if first else path
+
+
+def _leading_to(folder: str) -> str:
+    """Return where a folder lies, the links on the way followed."""
+    try:
+        return os.path.realpath(folder)
+    except ValueError:  # a NUL or half a character in it: there is no such folder
+        return folder
 
 
 def _spelling(folder: str) -> str:

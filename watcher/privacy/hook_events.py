@@ -55,6 +55,6 @@ def _text(said: dict[str, object], key: str) -> str:
 def _decode(event: str) -> dict[str, object]:
     try:
         said = json.loads(event)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

@@ -21,6 +21,15 @@ from watcher.errors import UsageError
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
+# What holds keys and logins, whatever the settings say; those of one kind together.
+ALWAYS = (
+    *(".env", ".env.*", "!.env.dist", "!.env.example", "!.env.sample", "!.env.template"),
+    *("*.jks", "*.kdbx", "*.key", "*.p12", "*.pem", "*.pfx"),
+    *("id_dsa*", "id_ecdsa*", "id_ed25519*", "id_rsa*", ".gnupg/**", ".ssh/**"),
+    *(".aws/credentials", ".docker/config.json", ".kube/config", ".git-credentials", ".npmrc", ".pypirc"),
+    *(".htpasswd", ".netrc", "_netrc", ".pgpass"),
+)
+
 _SHELLS = frozenset({"Bash", "PowerShell"})
 _OF_A_FILE = re.compile(r"path|file|folder|director|^(?:dir|glob|uri|url|source|destination)$", re.IGNORECASE)
 _PATTERN_TOOLS = frozenset({"Glob"})  # whose `pattern` is one of paths
@@ -33,6 +42,7 @@ _PART = re.compile(r"[\s;|&()<>`=:,@{}\"'\[\]]+")
 _HOME = re.compile(r"\$\{?HOME\}?|\$env:(?:USERPROFILE|HOME)|%USERPROFILE%|~(?=[\\/]|$)", re.IGNORECASE)
 _DRIVE = re.compile(r"^/?([a-z]):(?=/|$)|^/([a-z])(?=/)")  # as Windows says it, in a URI, and as its Unix shells do
 _WINDOWS_LEAVES_OUT = re.compile(r"(?::[^/]*)?[ .]*$")  # of the end of a file's name
+_BREAK = re.compile(r"[\r\n]")  # may stand in a name; a pattern's wildcards end there
 _WILD = re.compile(r"[*?\[\]{}!]")
 _LITERAL = re.compile(r"[^*?\[\]/\\!]{2,}")
 
@@ -40,13 +50,14 @@ _LITERAL = re.compile(r"[^*?\[\]/\\!]{2,}")
 class Ignored:
     """Knows the patterns."""
 
-    def __init__(self, patterns: Sequence[str], home: Path | None = None) -> None:
-        """Take the patterns and the user's home, that of this process unless told.
+    def __init__(self, added: Sequence[str], home: Path | None = None) -> None:
+        """Take what comes after the patterns that are always there, and the user's home, this process's unless told.
 
         Raises:
             UsageError: one is none.
         """
         self._home = _slashed(str(home or Path.home())).lower()
+        patterns = (*ALWAYS, *added)
         lines = [self._line(pattern) for pattern in patterns]
         _check(lines, patterns)
         self._anywhere = _compiled(line for line in lines if not _is_whole(line))
@@ -108,7 +119,7 @@ class Ignored:
         """Return a path in one spelling: from the root where that is known, with slashes, in small letters."""
         path = _slashed(_HOME.sub(lambda _: self._home, name).lower().removeprefix("file://"))
         path = posixpath.join(self._whole(cwd, ""), path) if cwd else path
-        return posixpath.normpath(path)
+        return posixpath.normpath(_BREAK.sub("_", path))
 
     def _line(self, pattern: str) -> str:
         """Return a pattern as a line of a `.gitignore` at the root of the file system."""

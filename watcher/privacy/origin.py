@@ -46,7 +46,7 @@ _PROGRAMS = (
 )
 # At the beginning of a command, or in quotation marks for another shell; the word after `grep` is no program.
 _FETCHES = re.compile(
-    r"(?i)(?:^|[|;&(`{\n]|\$\(|(?:\b(?:sudo|xargs|env|time|nohup|exec|then|do|else|timeout\s+\S+)|\s-c)(?:\s+-\S+)*\s)"
+    r"(?i)(?:^|[|;&(`{\n]|\$\(|(?:\b(?:sudo|xargs|env|time|nohup|exec|then|do|else|timeout\s+\S+)|\s-c)(?:\s+-\S+){0,9}\s)"
     rf"[\s'\"]*(?:\w+=\S*\s+)*(?:[\w./~\\-]*[/\\])?(?:{_PROGRAMS})(?:\.exe)?(?=[\s'\";|&)]|$)"
 )
 _CURL = re.compile(r"(?i)(?:^|[\s|;&(`'\"/\\])curl(?:\.exe)?(?=\s|$)")
@@ -54,7 +54,7 @@ _OWN_HOST = re.compile(
     r"(?i)(?<![\w.@/-])(?:https?://)?(?:localhost|127(?:\.\d+){3}|0\.0\.0\.0|\[::1\])(?=[:/\s'\"]|$)"
 )
 _WORD = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^\s\"'|;&<>()`]+)")
-_START = re.compile(r"(?:^|[|;&\n(`])\s*$")
+_BEFORE_COMMANDS = "|;&\n(`"
 _ABSOLUTE = re.compile(r"^(?:[/~]|[A-Za-z]:[\\/]|\\\\)")
 _NO_FILE = ("/dev/", "/proc/self/")
 _MENTION = re.compile(r"(?:^|(?<=[\s(]))@(?:\"([^\"\n]+)\"|([^\s\"']+))")
@@ -101,10 +101,17 @@ def of_command(command: str, folders: Collection[str]) -> Origin:
     for found in _WORD.finditer(command):
         word = (found[1] or found[2] or found[3] or "").removeprefix("@")
         word = word.split("=", 1)[1] if word.startswith("-") and "=" in word else word
-        is_program = _START.search(command, 0, found.start())
+        is_program = _is_start(command, found.start())
         if not is_program and not word.startswith(_NO_FILE) and is_outside(word, folders):
             return Origin.OUTSIDE
     return Origin.PROJECT
+
+
+def _is_start(command: str, at: int) -> bool:
+    """Say whether a command begins there."""
+    while at and command[at - 1].isspace() and command[at - 1] != "\n":
+        at -= 1
+    return not at or command[at - 1] in _BEFORE_COMMANDS
 
 
 def of_prompt(prompt: str, folders: Collection[str]) -> Origin:

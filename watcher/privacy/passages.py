@@ -14,7 +14,7 @@ MARK = "[private]"  # stands where something was
 # An opening tag is one even where its `>` is missing, a closing tag is not. With white space before the name it has to
 # end as a tag: `a < private` is a comparison. A Turkish keyboard has two more letters for an i.
 _TAG = re.compile(
-    r"<(?:(?P<close>\s*/\s*pr[iİı]vate(?:\s[^<>]*)?>)"
+    r"<(?:(?P<close>\s*/\s*pr[iİı]vate\s*(?:\s[\w-]+\s*=[^<>]*)?>)"
     r"|pr[iİı]vate(?![\w.:-])(?:\s[^<>]*)?/?>?"
     r"|\s+pr[iİı]vate\s*(?:\s[\w-]+\s*=[^<>]*)?/?>)",
     re.IGNORECASE,

@@ -27,31 +27,104 @@ _LINK = rf"{QUOTE}?\]?{GAP}{{0,4}}(?::|=>|=|,|%3A){GAP}{{0,4}}{QUOTE}?(?:\\?{NEW
 _ATTRIBUTES = r"(?:path|domain|expires|max-age|samesite|version)\b"
 
 PLACES: tuple[Place, ...] = (
-    Place("url-password", ("://", ":\\/\\/"), r":(?:\\?/){2}[^\s:@/\"'<>\\]{0,100}:(?P<secret>[^\s@\"'<>\\/]{1,300})@(?=[\w.\[-])"),
-    Place("url-password", ("%3a%2f%2f",), r"%3A%2F%2F(?:[^\s&%\"'])*?%3A(?P<secret>(?:[^\s&%\"']|%(?!40|2F|3A|20|22|0A)[0-9A-F]{2}){1,300})%40"),
-    Place("url-token", ("://", ":\\/\\/"), r":(?:\\?/){2}(?P<secret>(?=[A-Za-z_-]{0,40}\d)[A-Za-z0-9_-]{20,200})@(?=[\w.\[-])"),
-    Place("basic-authorization", ("basic ", "basic%20"), rf"basic{GAP}{{1,4}}(?P<secret>(?:[A-Za-z0-9+/=_-]|%3[Dd]|%2[BbFf]){{8,2000}})"),
+    Place(
+        "url-password",
+        ("://", ":\\/\\/"),
+        r":(?:\\?/){2}[^\s:@/\"'<>\\]{0,100}:(?P<secret>[^\s@\"'<>\\/]{1,300})@(?=[\w.\[-])",
+    ),
+    Place(
+        "url-password",
+        ("%3a%2f%2f",),
+        r"%3A%2F%2F(?:[^\s&%\"'])*?%3A(?P<secret>(?:[^\s&%\"']|%(?!40|2F|3A|20|22|0A)[0-9A-F]{2}){1,300})%40",
+    ),
+    Place(
+        "url-token",
+        ("://", ":\\/\\/"),
+        r":(?:\\?/){2}(?P<secret>(?=[A-Za-z_-]{0,40}\d)[A-Za-z0-9_-]{20,200})@(?=[\w.\[-])",
+    ),
+    Place(
+        "basic-authorization",
+        ("basic ", "basic%20"),
+        rf"basic{GAP}{{1,4}}(?P<secret>(?:[A-Za-z0-9+/=_-]|%3[Dd]|%2[BbFf]){{8,2000}})",
+    ),
     Place("bearer-token", ("bearer ", "bearer%20"), rf"bearer{GAP}{{1,4}}{_AUTH}"),
-    Place("authorization", ("authorization",), rf"authorization{_LINK}(?:(?:bearer|basic|token|apikey|digest|negotiate|ntlm|key)(?:{GAP}|\+){{1,4}})?{_AUTH}"),
-    Place("authorization", ("private-token", "auth-token", "api-key", "apikey", "app-key", "figma-token"), rf"[\w-]{{3,30}}{_LINK}(?P<secret>[A-Za-z0-9+/_.=-]{{16,400}})"),
-    Place("cookie", ("cookie",), rf"cookie2?{QUOTE}?{GAP}{{0,3}}(?::|=>|,|%3A){GAP}{{0,3}}{QUOTE}?(?P<secret>[\w.%-]{{1,80}}(?:=|%3D)[^\n\"'`\\<]{{8,4000}})"),
-    Place("cookie", ("curl",), rf"curl\b{_OPTIONS}\s(?:-b|--cookie)[ =]{QUOTE}?(?P<secret>[\w.-]{{1,80}}=[^\s\"'`\\]{{8,4000}})"),
-    Place("signature", ("sig=", "signature=", "sig%3d", "signature%3d"), r"(?:sig|signature)(?:=|%3D)(?P<secret>(?:[A-Za-z0-9+/_-]|%2[BbFf]|%252[BbFf]){20,1200}(?:=|%(?:25)?3[Dd]){0,2})"),
+    Place(
+        "authorization",
+        ("authorization",),
+        rf"authorization{_LINK}(?:(?:bearer|basic|token|apikey|digest|negotiate|ntlm|key)(?:{GAP}|\+){{1,4}})?{_AUTH}",
+    ),
+    Place(
+        "authorization",
+        ("private-token", "auth-token", "api-key", "apikey", "app-key", "figma-token"),
+        rf"[\w-]{{3,30}}{_LINK}(?P<secret>[A-Za-z0-9+/_.=-]{{16,400}})",
+    ),
+    Place(
+        "cookie",
+        ("cookie",),
+        rf"cookie2?{QUOTE}?{GAP}{{0,3}}(?::|=>|,|%3A){GAP}{{0,3}}{QUOTE}?(?P<secret>[\w.%-]{{1,80}}(?:=|%3D)[^\n\"'`\\<]{{8,1500}})",
+    ),
+    Place(
+        "cookie",
+        ("curl",),
+        rf"curl\b{_OPTIONS}\s(?:-b|--cookie)[ =]{QUOTE}?(?P<secret>[\w.-]{{1,80}}=[^\s\"'`\\]{{8,4000}})",
+    ),
+    Place(
+        "signature",
+        ("sig=", "signature=", "sig%3d", "signature%3d"),
+        r"(?:sig|signature)(?:=|%3D)(?P<secret>(?:[A-Za-z0-9+/_-]|%2[BbFf]|%252[BbFf]){20,1200}(?:=|%(?:25)?3[Dd]){0,2})",
+    ),
     Place("password", ("mysql", "mariadb"), rf"(?:mysql|mariadb)\w*\b{_OPTIONS}\s-p{_ARG}"),
     Place("password", ("sshpass",), rf"sshpass\s+-p\s*{_ARG}"),
-    Place("password", ("docker login", "podman login", "helm registry login", "az login", "buildah login", "npm login"), rf"login\b{_OPTIONS}\s-p\s*{_ARG}", 20),
-    Place("password", ("curl",), rf"curl\b{_OPTIONS}\s(?:-[a-zA-Z]{{0,6}}[uU]|--(?:proxy-)?user)[ =]?{QUOTE}?[^\s:\"'`\\$]{{1,100}}:(?P<secret>{_WORD}{{3,200}})"),
-    Place("password", ("http -a", "https -a", "http --auth", "https --auth"), rf"https?\s+(?:-a|--auth)[ =]{QUOTE}?[^\s:\"'`\\$]{{1,100}}:(?P<secret>{_WORD}{{3,200}})"),
+    Place(
+        "password",
+        ("docker login", "podman login", "helm registry login", "az login", "buildah login", "npm login"),
+        rf"login\b{_OPTIONS}\s-p\s*{_ARG}",
+        20,
+    ),
+    Place(
+        "password",
+        ("curl",),
+        rf"curl\b{_OPTIONS}\s(?:-[a-zA-Z]{{0,6}}[uU]|--(?:proxy-)?user)[ =]?{QUOTE}?[^\s:\"'`\\$]{{1,100}}:(?P<secret>{_WORD}{{3,200}})",
+    ),
+    Place(
+        "password",
+        ("http -a", "https -a", "http --auth", "https --auth"),
+        rf"https?\s+(?:-a|--auth)[ =]{QUOTE}?[^\s:\"'`\\$]{{1,100}}:(?P<secret>{_WORD}{{3,200}})",
+    ),
     Place("password", ("redis-cli",), rf"redis-cli\b{_OPTIONS}\s-a\s+{_ARG}"),
     Place("password", ("sqlcmd", "bcp "), rf"(?:sqlcmd|bcp)\b{_OPTIONS}\s-P\s*{_ARG}"),
-    Place("password", ("ldapsearch", "ldapmodify", "ldapadd", "ldapwhoami", "ldapdelete"), rf"ldap[a-z]+\b{_OPTIONS}\s-w\s+{_ARG}"),
-    Place("password", ("-passin", "-passout", "pass:"), rf"(?:-pass(?:in|out)?\s+)?{QUOTE}?pass:(?P<secret>{_WORD}{{4,200}})"),
+    Place(
+        "password",
+        ("ldapsearch", "ldapmodify", "ldapadd", "ldapwhoami", "ldapdelete"),
+        rf"ldap[a-z]+\b{_OPTIONS}\s-w\s+{_ARG}",
+    ),
+    Place(
+        "password",
+        ("-passin", "-passout", "pass:"),
+        rf"(?:-pass(?:in|out)?\s+)?{QUOTE}?pass:(?P<secret>{_WORD}{{4,200}})",
+    ),
     Place("password", ("htpasswd",), rf"htpasswd\s+-[a-zA-Z]*b[a-zA-Z]*\s+\S+\s+\S+\s+{_ARG}"),
-    Place("password", ("chpasswd",), rf"echo\s+(?:-n\s+)?{QUOTE}?[\w.-]{{1,40}}:(?P<secret>{_WORD}{{4,200}}){QUOTE}?\s*\|\s*(?:sudo\s+)?chpasswd", 260),
-    Place("password", ("--password-stdin", "sudo -s", "--with-token"), rf"(?:echo|printf)\s+(?:-n\s+|'%s'\s+)?{QUOTE}?(?P<secret>{_WORD}{{4,300}}){QUOTE}?\s*\|[^\n|]{{0,120}}(?:--password-stdin|sudo -S|--with-token)", 460),
+    Place(
+        "password",
+        ("chpasswd",),
+        rf"echo\s+(?:-n\s+)?{QUOTE}?[\w.-]{{1,40}}:(?P<secret>{_WORD}{{4,200}}){QUOTE}?\s*\|\s*(?:sudo\s+)?chpasswd",
+        260,
+    ),
+    Place(
+        "password",
+        ("--password-stdin", "sudo -s", "--with-token"),
+        rf"(?:echo|printf)\s+(?:-n\s+|'%s'\s+)?{QUOTE}?(?P<secret>{_WORD}{{4,300}}){QUOTE}?\s*\|[^\n|]{{0,120}}(?:--password-stdin|sudo -S|--with-token)",
+        460,
+    ),
     Place("password", ("smbclient", "-u "), rf"-U\s+{QUOTE}?[\w.\\/-]{{1,60}}%(?P<secret>{_WORD}{{4,200}})", 0),
-    Place("password", ("smbclient",), rf"smbclient\b{_OPTIONS}-U\s+{QUOTE}?[\w.\\/-]{{1,60}}%(?P<secret>{_WORD}{{4,200}})"),
-    Place("password", ("identified by", "identified with"), r"identified\s+(?:with\s+\S{1,40}\s+)?by\s+(?:password\s+)?(?:\\{0,7}['\"]|&#x27;)(?P<secret>[^\"'`\\\n&%]{3,200})"),
+    Place(
+        "password", ("smbclient",), rf"smbclient\b{_OPTIONS}-U\s+{QUOTE}?[\w.\\/-]{{1,60}}%(?P<secret>{_WORD}{{4,200}})"
+    ),
+    Place(
+        "password",
+        ("identified by", "identified with"),
+        r"identified\s+(?:with\s+\S{1,40}\s+)?by\s+(?:password\s+)?(?:\\{0,7}['\"]|&#x27;)(?P<secret>[^\"'`\\\n&%]{3,200})",
+    ),
     Place("secret", ("secret set",), rf"secret\s+set\b{_OPTIONS}\s(?:--body|-b)[ =]{_ARG}"),
 )
 
@@ -69,14 +142,16 @@ def is_one(kind: str, secret: str) -> bool:
     if kind in ("bearer-token", "authorization", "signature", "url-token"):
         return len(secret) >= 12 and sum(c.isdigit() for c in secret) >= 2 and any(c.isalpha() for c in secret)
     if kind == "cookie":
-        return any(c.isdigit() for c in secret) and not re.match(_ATTRIBUTES, secret, re.I)
+        return any(c.isdigit() for c in secret) and not re.match(_ATTRIBUTES, secret, re.IGNORECASE)
     return True
 
 
 def _is_basic(value: str) -> bool:
     value = value.replace("%3D", "=").replace("%3d", "=")
     try:
-        said = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_" if "-" in value or "_" in value else None)
+        said = base64.b64decode(
+            value + "=" * (-len(value) % 4), altchars=b"-_" if "-" in value or "_" in value else None
+        )
     except (binascii.Error, ValueError):
         return False
     return b":" in said

@@ -41,7 +41,7 @@ def begins_word(text: str, at: int) -> bool:
     if at == 0:
         return True
     before = text[at - 1]
-    if not (before.isalnum() or before == "_" or before == "-"):
+    if not before.isascii() or not (before.isalnum() or before in "_-"):
         return True
     if before == "-" and (at == 1 or text[at - 2] in "\r\n" or text[at - 3 : at - 1] == "\\n"):
         return True  # a line that a diff takes away

@@ -15,7 +15,9 @@ class Token(NamedTuple):
 
     kind: str
     anchor: str  # a literal of it, in the case in which it is written
-    body: str  # a pattern of what follows the anchor; each class in it may be interrupted as a string is (see detectors)
+    body: (
+        str  # a pattern of what follows the anchor; each class in it may be interrupted as a string is (see detectors)
+    )
     least: int  # characters of that at least
     most: int = 400
     lead: str = ""  # a pattern of what precedes the anchor
@@ -132,11 +134,17 @@ PAYMENT = [
 SERVICES = [
     *_all("slack-token", "xoxb- xoxp- xoxa- xoxr- xoxs- xoxo- xoxe- xoxe.xox xapp-", "A-Za-z0-9.-", 20),
     Token("slack-webhook", "hooks.slack.com/", "A-Za-z0-9_/", 30, lead=r"(?:https?:(?:\\?/){2})?"),
-    Token("discord-webhook", "/api/webhooks/", "A-Za-z0-9_/-", 50, lead=r"(?:https?:(?:\\?/){2})?(?:\w+\.)?discord(?:app)?\.com"),
+    Token(
+        "discord-webhook",
+        "/api/webhooks/",
+        "A-Za-z0-9_/-",
+        50,
+        lead=r"(?:https?:(?:\\?/){2})?(?:\w+\.)?discord(?:app)?\.com",
+    ),
     Token("teams-webhook", ".webhook.office.com/", "A-Za-z0-9_@/-", 50, lead=r"(?:https?:(?:\\?/){2})?[\w-]{1,40}"),
     *[
         Token("discord-token", anchor, U + ".", 55, 80, is_word=True)
-        for anchor in "MTA MTE MTI MTM MTQ MTU MTY MTc MTg MTk".split()
+        for anchor in ["MTA", "MTE", "MTI", "MTM", "MTQ", "MTU", "MTY", "MTc", "MTg", "MTk"]
     ],
     Token("telegram-bot-token", ":AA", U, 33, 33, lead=r"\d{8,10}"),
     *[Token("twilio-key", f"SK{digit}", "0-9a-f", 31, 31, is_word=True) for digit in "0123456789abcdef"],

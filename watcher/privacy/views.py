@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2}){1,400}")
 _ESCAPED = re.compile(r"&(?:quot|apos|amp|lt|gt|nbsp|#\d{1,4}|#x[0-9a-fA-F]{1,4});")
-ENCODED = ("%20", "%22", "%27", "%3d", "%3a", "%24")  # of which one makes that reading worth its while
+ENCODED = ("%20", "%22", "%27", "%3d", "%3a", "%3c", "%7b", "%24")  # of which one makes that reading worth its while
 ESCAPED = ("&quot;", "&#39;", "&#x27;", "&#34;", "&gt;", "&amp;")
 
 

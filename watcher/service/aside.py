@@ -14,6 +14,8 @@ from watcher.service.events import Event, EventKind, Listener
 
 def raise_flags(database: Database, folder: Path, listener: Listener) -> int:
     """Raise the flags that wait in a folder, each once, and remove their files; return how many there were."""
+    for path in folder.glob("*.broken"):
+        path.unlink()  # kept by an older version, with whatever text it holds
     found = sorted(folder.glob("*.json"))
     for path in found:
         try:

@@ -315,17 +315,18 @@ class Digest:
 
     def _count_failure(self, job: _Job, error: base.AgentError, request_id: int | None) -> None:
         with self._database.write() as connection:
-            outcomes.count_failure(
-                connection,
-                job.session_id,
-                job.tool_use_ids,
-                turns=[turn.number for turn in job.batch.turns],
-                wanted=job.batch.wanted,
-                error=f"{error.kind}: {error}",
-                # Without a login, or with the API down, every try is in vain; that is not the batch's fault.
-                counts=error.kind in MAY_LIE_IN_THE_BATCH,
-                max_attempts=self._settings.agent.max_attempts,
-            )
+            if not self._is_overtaken(connection, job):  # else its turns may bear other numbers by now
+                outcomes.count_failure(
+                    connection,
+                    job.session_id,
+                    job.tool_use_ids,
+                    turns=[turn.number for turn in job.batch.turns],
+                    wanted=job.batch.wanted,
+                    error=f"{error.kind}: {error}",
+                    # Without a login, or with the API down, every try is in vain; that is not the batch's fault.
+                    counts=error.kind in MAY_LIE_IN_THE_BATCH,
+                    max_attempts=self._settings.agent.max_attempts,
+                )
             if request_id is not None:
                 if error.usage != base.Usage() or error.kind in MAY_HAVE_COST:
                     _finish(connection, request_id, error.kind, error.usage)

@@ -24,8 +24,7 @@ from watcher.service.digest import Digest
 from watcher.service.events import Clock, Listener, now
 from watcher.settings import Settings
 
-OVERWRITE_WAIT = 10.0  # seconds, for others to be done with the file, each time
-TRIES = 3  # at overwriting
+OVERWRITE_WAIT = 20.0  # seconds, for others to be done with the file
 # What says only how things stand.
 _SIGNS = {"launcher", "at-prompt", "watcher.lock", "watcher.starting", "import.lock", "locks.failed"}
 
@@ -83,20 +82,19 @@ def finish(database: Database) -> bool:
     return not is_due or overwrite(database)
 
 
-def overwrite(database: Database, *, tries: int = TRIES, wait: float | None = None) -> bool:
-    """Have nothing left in the file of what was forgotten; say whether that is so. `wait` is in seconds, of a try."""
+def overwrite(database: Database, wait: float | None = None) -> bool:
+    """Have nothing left in the file of what was forgotten, and say whether that is so. `wait`: seconds, for others."""
     with database.read() as connection:
         up_to = tombstones.count(connection)
-    for _ in range(tries):
-        try:
-            _merge_index(database)
-        except DatabaseBusyError:
-            continue
-        if pages.overwrite(database.path, OVERWRITE_WAIT if wait is None else wait):
-            with database.write() as connection:
-                tombstones.mark_overwritten(connection, up_to)
-            return True
-    return False
+    try:
+        _merge_index(database)
+    except DatabaseBusyError:
+        return False
+    if not pages.overwrite(database.path, OVERWRITE_WAIT if wait is None else wait):
+        return False
+    with database.write() as connection:
+        tombstones.mark_overwritten(connection, up_to)
+    return True
 
 
 def copies(settings: Settings, transcripts: list[str], text: str) -> Iterator[tuple[Path, str]]:

@@ -220,7 +220,7 @@ class Housekeeping:
         path = self._database.path
         if self._is_overwriting_due():
             self._next_overwriting = self._clock() + OVERWRITING_INTERVAL
-            forgetting.overwrite(self._database, tries=1, wait=OVERWRITING_WAIT)
+            forgetting.overwrite(self._database, OVERWRITING_WAIT)
             yield
         if not self._is_optimized:
             self._is_optimized = True

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
@@ -52,7 +51,7 @@ class _Decoded:
 
     records: list[records.Record] = field(default_factory=list)
     broken: list[checkpoints.BrokenRecord] = field(default_factory=list)
-    said: list[Said] = field(default_factory=list)
+    said: list[entries.AssistantText | entries.Prompt] = field(default_factory=list)  # of words in a row the last
     cwd: str = ""
     skipped: int = 0
 
@@ -211,7 +210,7 @@ class Ingest:
                 now=moment,
             )
         if decoded.said and not source.agent_id:
-            self.last_words.note(source.session_id, decoded.said)
+            self.last_words.note(source.session_id, map(_said, decoded.said))
         for line in decoded.broken:
             self._tell(EventKind.BROKEN, source, f"{source.path} at byte {line.offset}: {line.reason}")
         return taken
@@ -248,7 +247,13 @@ class Ingest:
                 continue
             decoded.cwd = decoded.cwd or meaning.cwd
             decoded.records += found
-            decoded.said += _said(meaning.entries)
+            for entry in meaning.entries:
+                if isinstance(entry, entries.AssistantText):
+                    if decoded.said and isinstance(decoded.said[-1], entries.AssistantText):
+                        decoded.said.pop()
+                    decoded.said.append(entry)
+                elif isinstance(entry, entries.Prompt):
+                    decoded.said.append(entry)
             decoded.skipped += not found
         return decoded
 
@@ -298,12 +303,8 @@ class Ingest:
         self._listener(Event(kind, text, source.session_id))
 
 
-def _said(found: Sequence[entries.Entry]) -> Iterator[Said]:
-    for entry in found:
-        if isinstance(entry, entries.AssistantText):
-            yield Said(entry.at, hook_events.digest(entry.text))
-        elif isinstance(entry, entries.Prompt):
-            yield Said(entry.at, "")
+def _said(entry: entries.AssistantText | entries.Prompt) -> Said:
+    return Said(entry.at, hook_events.digest(entry.text) if isinstance(entry, entries.AssistantText) else "")
 
 
 def _whole(entry: entries.Entry, line: tail.Line) -> entries.Entry:

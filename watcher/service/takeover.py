@@ -20,6 +20,7 @@ from watcher.memory.adopted import AGENT, AdoptedPrompt, AdoptedSession, Kept, S
 from watcher.memory.database import Database
 from watcher.memory.outcomes import ObservationFields
 from watcher.memory.typescript import TheirObservation, TheirPrompt, TheirSession, TheirSummary, TypeScriptMemory
+from watcher.privacy.excluded import Excluded
 from watcher.privacy.passages import without_private
 from watcher.service.digest import Digest
 from watcher.service.events import Clock, now
@@ -42,6 +43,7 @@ class TakenOver:
     summaries: int = 0
     forgotten: int = 0  # sessions from before what the memory keeps, or that the user had forgotten
     empty: int = 0  # sessions of which nothing was kept there
+    excluded: int = 0  # sessions of projects that the settings exclude
     unmapped: dict[str, int] = field(default_factory=dict)  # sessions by project, where its folder is not known
     is_whole: bool = True  # nothing was left for the next time
 
@@ -90,12 +92,17 @@ class Takeover:
             has_forgotten = tombstones.count(connection) > 0
             folders = Folders(theirs, adopted.projects(connection))
             kept = adopted.kept(connection)
+        excluded = Excluded(self.settings.privacy.exclude)
         seen: set[str] = set()  # projects
         for session in theirs.sessions():
             if self.is_stopping():
                 result.is_whole = False
                 break
             self.beat()
+            if excluded.holds(folders.of(session)):
+                result.excluded += 1
+                self.progress(1)
+                continue
             stays = self._not_forgotten(session, folders.of(session)) if has_forgotten else session
             if session.last_at < horizon or (stays != session and not _has_any(stays)):
                 result.forgotten += 1

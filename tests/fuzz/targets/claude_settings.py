@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ ENDS = st.sampled_from(["", "\n", "\r\n", " \n\n"])
 
 def _looking(value: Any, indent: int | str | None, end: str) -> bytes:
     text = json.dumps(value, indent=indent, ensure_ascii=True) + end
-    return (text.replace("\n", "\r\n") if end == "\r\n" else text).encode()
+    mark = BOM_UTF8 if end == "\n" else b""
+    return mark + (text.replace("\n", "\r\n") if end == "\r\n" else text).encode()
 
 
 WHOLE = st.builds(
@@ -42,7 +44,7 @@ WHOLE = st.builds(
 CASES = (
     json_bytes(changed(BASES, *WORDS)) | json_bytes(changed(BASES, *WORDS)) | WHOLE | json_bytes(json_values(*WORDS))
 )
-EXAMPLES = 200
+EXAMPLES = 120
 
 
 def check(raw: bytes, folder: Path) -> None:
@@ -65,26 +67,26 @@ def check(raw: bytes, folder: Path) -> None:
     after = json.loads(path.read_bytes().decode("utf-8-sig"), parse_constant=_refused)
     for event, hook in claude_settings.our_hooks().items():
         assert [one for group in after["hooks"][event] for one in group["hooks"]].count(hook) == 1
-    if before:
+    had_none = before is not None and not claude_settings.with_hooks(before.value, {})[1]
+    if before and had_none:
         _check_the_rest(before.value, after)
+        assert path.read_bytes().startswith(BOM_UTF8) == raw.startswith(BOM_UTF8)
+        assert (b"\r\n" in path.read_bytes()) == (b"\r\n" in raw)
     assert install.install(where) == []
     install.uninstall(where)
-    if before and not claude_settings.with_hooks(before.value, {})[1]:  # none of ours were there
+    if had_none:
         assert path.read_bytes() == raw
         assert [one.name for one in claude.iterdir()] == ["settings.json"]
     assert not path.exists() or claude_settings.with_hooks(claude_settings.read(path).value, {})[1] == []
 
 
 def _check_the_rest(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """See that all but hooks is what it was, and all hooks but ours are."""
-    assert {name: one for name, one in before.items() if name != "hooks"} == {
-        name: one for name, one in after.items() if name != "hooks"
-    }
-    others = [event for event in before.get("hooks", {}) if event not in claude_settings.our_hooks()]
-    ours = claude_settings.with_hooks(before, {})[0].get("hooks", {})
-    assert {event: ours[event] for event in others if event in ours} == {
-        event: after["hooks"][event] for event in others if event in ours
-    }
+    """See that all that was there is what it was, and where it was."""
+    ours = claude_settings.our_hooks()
+    for event, groups in after["hooks"].items():
+        there = [group for group in groups if event not in ours or group != {"hooks": [ours[event]]}]
+        assert there == before.get("hooks", {}).get(event, [])
+    assert {**after, "hooks": 0} == {**before, "hooks": 0}
 
 
 def _refused(name: str) -> None:

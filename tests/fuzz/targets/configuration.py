@@ -28,7 +28,10 @@ LINES = st.one_of(
     st.sampled_from(["[[agent]]\n", "agent = 1\n", "agent.name = 1\n", "[agent.name]\n", "\ufeff", "# a\r\n", "=\n"]),
     texts(most=3),
 )
-FILES = torn(st.lists(LINES, max_size=6).map(lambda lines: "".join(lines).encode("utf-8", "surrogatepass")))
+DEEP = st.sampled_from(
+    [b"a = " + b"[" * 2000, b"a = " + b"{b = " * 2000, b"a = " + b"9" * 5000, b"a." * 2000 + b"b = 1"]
+)
+FILES = DEEP | torn(st.lists(LINES, max_size=6).map(lambda lines: "".join(lines).encode("utf-8", "surrogatepass")))
 NAMES = tuple(
     f"CLAUDE_MEM_{name}_{field.name}".upper() for name, kind in settings._SECTIONS.items() for field in fields(kind)
 )
@@ -40,7 +43,7 @@ VARIABLES = st.dictionaries(
 )
 HOMES = st.sampled_from(["home", "home", "home", "home", "~nobody-has-this-name/x", "file/below", "n" * 5000, "folder"])
 CASES = st.tuples(FILES, VARIABLES, HOMES)
-EXAMPLES = 400
+EXAMPLES = 200
 
 
 def check(case: tuple[bytes, dict[str, str], str], folder: Path) -> None:

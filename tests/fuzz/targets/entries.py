@@ -32,7 +32,7 @@ CASES = (
     | json_bytes(json_values(*WORDS))
     | st.binary()
 )
-EXAMPLES = 250
+EXAMPLES = 300
 LIMIT = 200  # characters of an excerpt
 
 

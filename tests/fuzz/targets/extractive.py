@@ -11,7 +11,7 @@ from tests.fuzz.targets.prompts import batch, grown
 from watcher.agent import base
 from watcher.agent.extractive import ExtractiveAgent
 
-EXAMPLES = 50
+EXAMPLES = 20
 LONGEST = 10_000  # characters of a field: no more than was kept of what it is of
 
 

@@ -114,11 +114,18 @@ def _check_raised(database: Database, folder: Path, event: bytes) -> None:
 def _session(event: bytes) -> str:
     """Return the session of an event; empty where it is not plainly one."""
     try:
-        said: Any = json.loads(event.decode(), object_pairs_hook=_once, parse_constant=_refused, parse_float=str)
+        text = event.decode("utf-8", "replace")  # what is broken elsewhere in it is no reason to lose the flag
+        said: Any = json.loads(text, object_pairs_hook=_once, parse_constant=_refused, parse_float=str)
     except (ValueError, RecursionError):
         return ""
     session = said.get("session_id") if isinstance(said, dict) else None
-    is_plain = isinstance(session, str) and session.isprintable() and b"\0" not in event and b"u0000" not in event
+    is_plain = (
+        isinstance(session, str)
+        and session.isprintable()
+        and "\ufffd" not in session
+        and b"\0" not in event
+        and b"u0000" not in event
+    )
     return session if is_plain and len(event) < 5000 else ""
 
 

@@ -13,7 +13,7 @@ from watcher.transcript import tail
 from watcher.transcript.long_lines import KEEP, LIMIT, Shortened
 
 UNITS = st.lists(
-    st.sampled_from(["a", '"', "\\", "\n", "é", "日", "🎉", "\0", "\u2028", "\\u12", "\\", "ud83d"]),
+    st.sampled_from(["a", '"', "\\", "\n", "é", "日", "🎉", "🎉", "🎉", "\0", "\u2028", "\\u12", "\\", "ud83d"]),
     min_size=1,
     max_size=5,
 ).map("".join)

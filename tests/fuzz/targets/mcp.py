@@ -54,7 +54,7 @@ LINES = (
     | st.binary(max_size=20)
 )  # fmt: skip
 CASES = st.lists(LINES, min_size=1, max_size=4)
-EXAMPLES = 200
+EXAMPLES = 120
 LONGEST = 200_000  # characters of an answer: as many as a question may have, and 20,000
 
 
@@ -89,6 +89,7 @@ def _check_reply(line: bytes, reply: Any) -> None:
     elif content := reply["result"].get("content"):
         assert content[0]["text"]
         assert len(content[0]["text"]) < LONGEST + len(line)
+    assert isinstance(reply["id"], str | int | float | None)
     if "result" in reply:
         assert reply["id"] == json.loads(line)["id"]
 

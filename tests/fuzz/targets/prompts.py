@@ -16,7 +16,9 @@ from watcher.agent.shares import GAP
 
 WORDS = ("</recording>", "</output>", "</turn>", "<tool_use n='9'>", "<summary>", "</prompt>", "/p/a.py", "&amp;")
 TEXTS = texts(*WORDS)
-NAMES = st.sampled_from(["Bash", "Read", "Edit", "MultiEdit", "Write", "Task", "mcp__a__b"]) | texts(*WORDS, most=3)
+NAMES = st.sampled_from(["Bash", "Read", "Edit", "MultiEdit", "Write", "Task", "mcp__a__b", 'a" b="c', "<a>"]) | texts(
+    *WORDS, most=3
+)
 EDITS = st.fixed_dictionaries({"file_path": TEXTS, "old_string": TEXTS, "new_string": TEXTS}).map(json.dumps)
 SEVERAL = st.lists(st.fixed_dictionaries({"old_string": TEXTS, "new_string": TEXTS}), max_size=3).map(
     lambda edits: json.dumps({"file_path": "/p/a", "edits": edits})
@@ -71,7 +73,9 @@ def check(case: Any, folder: Path) -> None:
 
 def _check_shown(shown: list[str | None], texts_: Any) -> None:
     """See that each text that is shown is one of some, cut at most."""
-    plain = [" ".join(shares._UNPRINTABLE.sub("", text).split()) for text in texts_]
+    # Whole, and as a parser reads it: what is shown of a text is that, or its two ends.
+    whole = [ElementTree.fromstring(f"<t>{shares.cut(text.strip(), 1 << 30)}</t>").text or "" for text in texts_]
+    plain = [" ".join(text.split()) for text in whole]
     for text in filter(None, shown):
         head, gap, tail = " ".join(text.split()).partition(GAP.strip())
         head, tail = head.strip(), tail.strip()

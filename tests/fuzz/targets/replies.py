@@ -25,6 +25,9 @@ WHOLE = (
     "<facts><fact>A</fact></facts><concepts><concept>gotcha</concept></concepts>"
     "<tool_uses>1, 2</tool_uses></observation>",
     '<observation turn="1"><title>Words</title></observation>',
+    f"<observation><title>Much</title><facts>{'- one more' * 2}\n{'- a fact' * 99}\n"
+    + "- b\n" * 30
+    + "</facts></observation>",
     '<summary turn="1"><request>A</request><investigated>B</investigated><learned>C</learned><completed>D</completed>'
     "<next_steps>E</next_steps><notes>F</notes></summary>",
     "<summary><request>A</request><completed>D</completed></summary>",

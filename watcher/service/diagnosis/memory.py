@@ -81,7 +81,7 @@ def flags(case: Case) -> Iterator[Finding]:
 def set_aside(case: Case) -> Iterator[Finding]:
     """Do flags wait in files, which the hooks could not raise in the database?"""
     folder = case.settings.flags_aside
-    waiting, unread = sorted(folder.glob("*.json")), sorted(folder.glob("*.broken"))
+    waiting = sorted(folder.glob("*.json"))
     if waiting:
         text = f"{counted(len(waiting), 'flag')} in {folder}, for the database could not be written"
         late = case.now - min(path.stat().st_mtime_ns for path in waiting) // 1_000_000
@@ -89,10 +89,7 @@ def set_aside(case: Case) -> Iterator[Finding]:
             yield Finding("set aside", State.WRONG, text, f"tail {case.settings.logs / 'watcher.log'}")
         else:
             yield Finding("set aside", State.WARNING, f"{text}; the watcher raises them", _START)
-    if unread:
-        text = f"{counted(len(unread), 'flag')} in {folder} cannot be read: {unread[0].name}"
-        yield Finding("set aside", State.WARNING, text, f"rm {unread[0]} (its session is taken in all the same)")
-    if not (waiting or unread):
+    else:
         yield Finding("set aside", State.OK, "no flag")
 
 

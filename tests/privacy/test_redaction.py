@@ -1,0 +1,145 @@
+"""What redaction leaves and takes; how much of the corpus of secrets it finds is counted by tests/attacks."""
+
+from __future__ import annotations
+
+import json
+import re
+from random import Random
+
+import pytest
+
+from tests.attacks import corpus, ordinary, vendor_keys
+from tests.attacks.vendor_keys import ALNUM, BASE32, some
+from watcher.privacy.redaction import MARGIN, redact, redact_part
+from watcher.transcript import excerpts
+
+KEY = "AK" + "IA" + some(Random("key"), BASE32, 16)
+PASSWORD = some(Random("password"), ALNUM, 16)
+
+
+def test_what_was_removed_stays_readable() -> None:
+    assert redact(f"aws_access_key_id = {KEY}\nregion = eu-west-1") == (
+        "aws_access_key_id = [redacted: aws-access-key]\nregion = eu-west-1"
+    )
+    assert redact(f"PASSWORD={PASSWORD} ./run") == "PASSWORD=[redacted: password] ./run"
+    assert redact(f"postgres://app:{PASSWORD}@db/app") == "postgres://app:[redacted: url-password]@db/app"
+
+
+def test_what_is_redacted_stays_as_it_is() -> None:
+    for planted in list(corpus.plant("twice"))[::7]:
+        once = redact(planted.text)
+        assert redact(once) == once, planted
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_only_looks_like_a_secret_stays(seed: int) -> None:
+    for text in ordinary.harmless(Random(seed)):
+        assert redact(text) == text
+
+
+def test_code_holds_few_secrets() -> None:
+    megabytes, found = ordinary.alarms()
+
+    assert megabytes > 3
+    assert len(found) <= 4 * megabytes, found
+
+
+def test_json_stays_json() -> None:
+    """A secret in a string of JSON is replaced within that string, also where the whole is given as it is written."""
+    for planted in list(corpus.plant("json"))[::5]:
+        for written in (json.dumps({"a": planted.text, "b": [planted.text]}), json.dumps(planted.text)):
+            json.loads(redact(written))
+
+
+@pytest.mark.parametrize("name", ["password", "api_key", "clientSecret"])
+def test_a_named_argument_of_a_tool_is_a_secret_for_its_name_alone(name: str) -> None:
+    given = {"host": "db", name: PASSWORD, "nested": {"auth": [{name: PASSWORD}]}}
+
+    kept = json.loads(excerpts.input_excerpt(given, 4000))
+
+    assert PASSWORD not in json.dumps(kept)
+    assert kept["host"] == "db"
+
+
+@pytest.mark.parametrize("at", range(-30, 40, 3))
+@pytest.mark.parametrize("length", [5_000, 500_000])
+def test_a_secret_that_a_cut_would_halve_goes_as_a_whole(at: int, length: int) -> None:
+    limit = 4000
+    for edge in (limit * 3 // 5, length - (limit - limit * 3 // 5)):
+        text = "word " * (length // 5)
+        text = text[: edge + at] + f" {KEY} " + text[edge + at + len(KEY) + 2 :]
+
+        kept = excerpts.excerpt(text, limit)
+
+        assert not any(KEY[i : i + 6] in kept for i in range(len(KEY) - 5))
+
+
+def test_a_long_secret_that_reaches_into_a_part_is_known_by_its_beginning() -> None:
+    token = "ya29" + ".a0" + some(Random("long"), ALNUM, 1500)
+    text = "word " * 2000 + token + " word" * 2000
+    start = text.index(token) + 1200
+
+    assert redact_part(text, start, start + 2000).startswith("[redacted: google-access-token] word")
+
+
+def test_of_the_rest_of_a_text_only_a_margin_is_looked_at() -> None:
+    text = f"PASSWORD={PASSWORD}\n" + "word " * MARGIN
+
+    assert redact_part(text, len(text) - 10, len(text)) == text[-10:]
+
+
+def test_a_private_key_is_one_secret_however_much_of_it_is_there() -> None:
+    key = vendor_keys.BLOCKS["rsa private key"](Random("pem"))
+    half = len(key) // 2
+
+    assert redact(f"a\n{key}\nb") == "a\n[redacted: private-key]\nb"
+    assert redact(f"a\n{key[:half]}") == "a\n[redacted: private-key]"
+    assert redact(f"{key[half:]}\nb") == "[redacted: private-key]\nb"
+
+
+def test_text_that_is_no_text_does_no_harm() -> None:
+    for text in ("", "\ud83d token=\udc00", "İ" * 50 + f" {KEY}", f"ß{KEY}ẞ 😀 {KEY}"):
+        assert KEY not in redact(text)
+
+
+HOSTILE = {
+    "names": "password=" * 3750,
+    "names without an end": "api_key" * 3750,
+    "quotes": 'password="' * 2500,
+    "backslashes": "password=" + "\\" * 25000,
+    "escaped quotes": 'token: "' + '\\"' * 12500,
+    "gaps": "secret" + " \t" * 12500,
+    "colours": "token=" + "\x1b[32m" * 3750,
+    "beginnings of keys": "-----BEGIN RSA PRIVATE KEY-----\n" * 750,
+    "ends of keys": "-----END RSA PRIVATE KEY-----\n" * 750,
+    "a key without an end": "-----BEGIN RSA PRIVATE KEY-----\n" + "A" * 25000,
+    "one letter": "a" * 37500,
+    "base64": "cGFzc3dvcmQ" * 2500,
+    "base64 in lines": ("cGFzc3dvcmQ9" * 6 + "\n") * 375,
+    "tokens": "eyJ" * 8750,
+    "tokens with dots": "eyJhbGciOiJI.eyJ" * 1500,
+    "addresses": "://" * 8750,
+    "addresses with colons": "://a:" * 6250,
+    "encoded addresses": "%3a%2f%2f" * 3125,
+    "commands": "mysql curl -u " * 1875,
+    "cookies": "cookie: a=" * 2500,
+    "leads": "hooks.slack.com/" * 1500,
+    "digits": "1234567890:AA" * 1875,
+    "joined strings": 'ghp_" "' * 3750,
+    "escapes": "&quot;%22" * 3125,
+    "numbers of lines": "password:\n   1→" * 1875,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_is_done_with(name: str) -> None:
+    """None of these ends in this century where a pattern takes the square of the text's length, or worse."""
+    text = HOSTILE[name]
+
+    assert len(redact(text)) <= 30 * len(text)
+
+
+def test_a_marker_says_which_kind_and_nothing_else() -> None:
+    for planted in list(corpus.plant("markers"))[::20]:
+        for marker in re.findall(r"\[redacted:[^\]]*\]", redact(planted.text)):
+            assert re.fullmatch(r"\[redacted: [a-z0-9.-]+\]", marker)
