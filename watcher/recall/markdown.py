@@ -57,7 +57,8 @@ def _summary(row: Row) -> str:
 
 def _marked(row: Row) -> str:
     """Return where something came from, where that is to be said."""
-    return f" ({mark(row['origin'])})" if mark(row["origin"]) else ""
+    said = mark(row.get("origin", ""))
+    return f" ({said})" if said else ""
 
 
 _WRITERS = {"prompt": _prompt, "observation": _observation, "summary": _summary}
