@@ -21,10 +21,12 @@ _WHOLE = re.compile(r"(?:[A-Za-z0-9+/]|%2[BF]){40,}={0,2}")
 _BETWEEN = 110  # characters at most
 _HEADERS = 300  # characters at most before the first line: Proc-Type, DEK-Info, Version, Comment
 _LAST = re.compile(
-    rf"(?:[^A-Za-z0-9\n]{{0,8}}(?:n[^A-Za-z0-9\n]{{1,8}})?{NEWLINE}{LINE}?|[ \t]){GAP}{{0,12}}{QUOTE}?[A-Za-z0-9+/=]{{1,70}}(?![\w (.:])"
+    rf"(?:[^A-Za-z0-9\n]{{0,8}}(?:n[^A-Za-z0-9\n]{{1,8}})?{NEWLINE}{LINE}?|[ \t])"
+    rf"{GAP}{{0,12}}{QUOTE}?[A-Za-z0-9+/=]{{1,70}}(?![\w (.:])"
 )
 _FIRST = re.compile(
-    rf"{LINE}?{GAP}{{0,12}}{QUOTE}?[A-Za-z0-9+/=]{{1,70}}[^A-Za-z0-9]{{0,20}}(?:n[^A-Za-z0-9]{{0,20}})?{LINE}?{GAP}{{0,8}}\Z"
+    rf"{LINE}?{GAP}{{0,12}}{QUOTE}?[A-Za-z0-9+/=]{{1,70}}[^A-Za-z0-9]{{0,20}}"
+    rf"(?:n[^A-Za-z0-9]{{0,20}})?{LINE}?{GAP}{{0,8}}\Z"
 )
 
 _RUN = re.compile(
