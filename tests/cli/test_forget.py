@@ -169,9 +169,9 @@ def test_the_names_of_an_export_s_fields_stay(still: Path) -> None:
         "session": "kind session_id project cwd title status end_reason transcript_path started_at ended_at "
         "last_activity_at",
         "prompt": f"{turn} uuid text closing_text continues_turn at",
-        "summary": f"{turn} project request investigated learned completed next_steps notes source agent at",
+        "summary": f"{turn} project request investigated learned completed next_steps notes source agent origin at",
         "observation": f"{turn} project type title subtitle narrative facts concepts files_read files_modified "
-        "tool_use_ids agent at",
+        "tool_use_ids basis origin agent at",
     }
 
 

@@ -26,12 +26,13 @@ FROM user_prompts row
 """  # noqa: S608 - words of ours
 _SUMMARY = f"""
 SELECT 'summary' AS kind, '{SUMMARY}' || id AS id, session_id, prompt_number, project, request, investigated, learned,
-    completed, next_steps, notes, source, agent, created_at_epoch AS at
+    completed, next_steps, notes, source, agent, origin, created_at_epoch AS at
 FROM session_summaries row
 """  # noqa: S608
 _OBSERVATION = f"""
 SELECT 'observation' AS kind, '{OBSERVATION}' || id AS id, session_id, prompt_number, project, type, title, subtitle,
-    narrative, facts, concepts, files_read, files_modified, tool_use_ids, agent, created_at_epoch AS at
+    narrative, facts, concepts, files_read, files_modified, tool_use_ids, basis, origin, agent,
+    created_at_epoch AS at
 FROM observations row
 """  # noqa: S608
 _ROWS = (_PROMPT, _SUMMARY, _OBSERVATION)

@@ -11,6 +11,8 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from watcher.privacy.origin import mark
+
 _FIELDS = ("investigated", "learned", "completed", "next_steps", "notes")
 _SPECIAL = re.compile(r"^(\s*)([#>+*=-]|\d+[.)]|```|~~~)", re.MULTILINE)
 
@@ -39,7 +41,7 @@ def _prompt(row: Row) -> str:
 
 
 def _observation(row: Row) -> str:
-    head = f"\n- **{row['id']} {_line(row['type'])}: {_line(row['title'])}**"
+    head = f"\n- **{row['id']} {_line(row['type'])}: {_line(row['title'])}**{_marked(row)}"
     told = [row["subtitle"], row["narrative"], *row["facts"]]
     files = ", ".join(f"`{_code(path)}`" for path in row["files_modified"] or row["files_read"])
     lines = [f"  {_line(text)}" for text in told if text.strip()] + ([f"  Files: {files}"] if files else [])
@@ -48,7 +50,14 @@ def _observation(row: Row) -> str:
 
 def _summary(row: Row) -> str:
     parts = [f"**{name.replace('_', ' ').capitalize()}**: {_text(row[name])}" for name in _FIELDS if row[name].strip()]
-    return f"\n**{row['id']}, the turn's summary**: {_text(row['request'])}\n\n" + "\n\n".join(parts) + "\n"
+    return (
+        f"\n**{row['id']}, the turn's summary**{_marked(row)}: {_text(row['request'])}\n\n" + "\n\n".join(parts) + "\n"
+    )
+
+
+def _marked(row: Row) -> str:
+    """Return where something came from, where that is to be said."""
+    return f" ({mark(row['origin'])})" if mark(row["origin"]) else ""
 
 
 _WRITERS = {"prompt": _prompt, "observation": _observation, "summary": _summary}
