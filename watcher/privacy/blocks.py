@@ -26,7 +26,7 @@ _LAST = re.compile(
     rf"{GAP}{{0,12}}{QUOTE}?[A-Za-z0-9+/=]{{1,70}}(?![\w (.:])"
 )
 _FIRST = re.compile(
-    rf"{LINE}?{GAP}{{0,12}}{QUOTE}?[A-Za-z0-9+/=]{{1,70}}[^A-Za-z0-9]{{0,20}}"
+    rf"{LINE}?{GAP}{{0,12}}{QUOTE}?(?P<line>[A-Za-z0-9+/=]{{1,70}})[^A-Za-z0-9]{{0,20}}"
     rf"(?:n[^A-Za-z0-9]{{0,20}})?{LINE}?{GAP}{{0,8}}\Z"
 )
 
@@ -99,8 +99,8 @@ def _body_start(text: str, at: int) -> int:
         if start - line.end() > between or _ENDS.search(text, line.end(), start):
             break
         start, between = line.start(), _BETWEEN
-    if least == 0 and start <= _BETWEEN and _FIRST.match(text, 0, start):
-        return 0
+    if least == 0 and start <= _BETWEEN and (cut := _FIRST.match(text, 0, start)):
+        start = cut.start("line")
     return start + 1 if text[start - 1 : start] == "\\" and text[start] in "nrt" else start  # not half of an escape
 
 
