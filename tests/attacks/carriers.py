@@ -272,9 +272,6 @@ SHAPES: dict[str, dict[str, Shape]] = {
         ),
         "public": _of("Sentry.init({dsn: 'https://{}@o447951.ingest.sentry.io/5429213'})", _hex(32)),
     },
-    "google service account": {
-        "json": lambda r: _service_account(r),
-    },
     "cloudflare origin key": {"bare": _of("v1.0-{}", lambda r: some(r, HEX, 24) + "-" + some(r, HEX, 146))},
     "putty key": {
         "ppk": _of(
@@ -296,6 +293,9 @@ def _service_account(random: Random) -> tuple[str, tuple[str, ...]]:
         "client_email": "x@acme.iam.gserviceaccount.com",
     }
     return json.dumps(account, indent=2), tuple(key.split("\n")[1:-1])
+
+
+SHAPES["google service account"] = {"json": _service_account}
 
 
 def _prefixed(prefix: Callable[[int], str]) -> Wrapper:

@@ -49,10 +49,9 @@ def _readings(text: str) -> Iterator[str]:
     yield text.replace('\\"', '"').replace("\\\\", "\\").replace("\\n", "\n").replace("\\/", "/")
     yield re.sub(r"[\"'\\\s+]", "", text)  # what was joined or continued
     for run in re.findall(r"[A-Za-z0-9+/\n]{24,}={0,2}", text):
-        run = run.replace("\n", "")
-        run = run.rstrip("=")
-        if len(run) % 4 != 1:
-            yield base64.b64decode(run + "=" * (-len(run) % 4)).decode("utf-8", "replace")
+        letters = run.replace("\n", "").rstrip("=")
+        if len(letters) % 4 != 1:
+            yield base64.b64decode(letters + "=" * (-len(letters) % 4)).decode("utf-8", "replace")
 
 
 def plant(seed: str, *, thorough: bool = False) -> Iterator[Planted]:
@@ -88,18 +87,23 @@ def _plain(random: Random) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
 
 def _blocks(block: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     lines = block.split("\n")
-    body = tuple(line for line in lines[1:-1] if len(line) >= 60)
+    body = _whole(lines[1:-1])
     half = len(lines) // 2
     yield "a file", block, body
     yield (
         "cut off at its end",
         "\n".join(["$ cat key.pem", *lines[:half]]),
-        tuple(l for l in lines[1:half] if len(l) >= 60),
+        _whole(lines[1:half]),
     )
-    yield "cut off at its beginning", "\n".join(lines[half:]), tuple(l for l in lines[half:-1] if len(l) >= 60)
+    yield "cut off at its beginning", "\n".join(lines[half:]), _whole(lines[half:-1])
     yield "escaped in .env", 'KEY="' + "\\n".join(lines) + '"', body
     yield "indented in yaml", "key: |\n" + "\n".join("    " + line for line in lines) + "\nport: 1", body
     yield "joined in python", "KEY = (\n" + "\n".join(f'    "{line}\\n"' for line in lines) + "\n)", body
     yield "joined in javascript", "const k = " + " +\n".join(f"  '{line}\\n'" for line in lines) + ";", body
     yield "in json", json.dumps({"private_key": block, "id": 3}), body
     yield "on one line", "key: " + " ".join(lines), body
+
+
+def _whole(lines: list[str]) -> tuple[str, ...]:
+    """Return the lines of a key's body, without what tells nothing."""
+    return tuple(line for line in lines if len(line) >= 60)

@@ -45,28 +45,28 @@ def alarms() -> tuple[float, tuple[str, ...]]:
 
 
 def harmless(random: Random) -> Iterator[str]:
-    """Yield what looks like secrets and is none: digests, identifiers, blanks to fill in, and where secrets come from."""
+    """Yield what looks like secrets and is none: digests, identifiers, blanks, and where secrets come from."""
     sha1, sha256, sha512 = (some(random, HEX, length) for length in (40, 64, 128))
     integrity = f"sha512-{some(random, BASE64, 86)}=="
     uuid = vendor_keys.uuid(random)
     yield f"commit {sha1}\nAuthor: A <a@example.com>\n\n    Say what a token is\n"
     yield f"{sha1[:7]} Rename password to passphrase\n{sha1[7:14]} Drop the secret\n"
-    yield f'"node_modules/x": {{"version": "1.2.3", "resolved": "https://registry.npmjs.org/x/-/x-1.2.3.tgz", "integrity": "{integrity}"}}'
+    yield f'"node_modules/x": {{"version": "1.2.3", "integrity": "{integrity}"}}'
     yield f"sqlalchemy==2.1.0 \\\n    --hash=sha256:{sha256} \\\n    --hash=sha256:{some(random, HEX, 64)}"
     yield f"FROM python@sha256:{sha256}\nLABEL id={uuid}"
     yield f'checksum = "{sha256}"\nid = "{uuid}"\nkey = "{sha1}"\nprimary_key = "{uuid}"'
     yield f"ETag: {sha256[:32]}\nX-Request-Id: {uuid}\nContent-MD5: {some(random, BASE64, 22)}=="
     yield f"{sha512}  archive.tar.gz\nMD5 (x) = {sha256[:32]}"
-    yield "password = get_password()\ntoken: str\nsecret: SecretStr = Field(...)\nself.token = token\npassword=password,"
+    yield "password = get_password()\ntoken: str\nsecret: SecretStr = Field(...)\nself.token = token\npassword=pw,"
     yield "def login(user: str, password: str, token: Optional[str] = None) -> Token:"
     yield 'api_key = os.environ["API_KEY"]\nsecret = process.env.CLIENT_SECRET;\nconst token = await getToken(user);'
-    yield "PASSWORD=${DB_PASSWORD}\nAPI_KEY=<your-api-key>\nTOKEN=xxxxxxxxxxxxxxxx\nSECRET_KEY=changeme\nTOKEN=$GITHUB_TOKEN"
+    yield "PASSWORD=${DB_PASSWORD}\nAPI_KEY=<your-api-key>\nTOKEN=xxxxxxxxxxxx\nSECRET_KEY=changeme\nTOKEN=$GH_TOKEN"
     yield 'password: ${{ secrets.PASSWORD }}\ntoken: "{{ vault_token }}"\napi_key = var.api_key\npassword = "********"'
     yield "postgres://${USER}:${PASSWORD}@db/app https://user:<password>@host https://example.com:8080/@scope/x"
     yield "Authorization: Bearer $TOKEN\nAuthorization: Bearer <token>\n-H 'Authorization: Bearer ${TOKEN}'"
     yield "mysql -u root -p app < dump.sql\ncurl -u $USER:$PASS https://x\ndocker login -u me --password-stdin"
-    yield "The password is required. Enter your password: it must have 12 characters. Forgot password? Reset token expired."
-    yield "tokens: 4096\nmax_tokens=1024\ninput_tokens: 12345678901234\ntoken_count = 123456\ntokenizer = AutoTokenizer()"
+    yield "The password is required. Enter your password: it must have 12 characters. Forgot password? Token expired."
+    yield "tokens: 4096\nmax_tokens=1024\ninput_tokens: 12345678901234\ntoken_count = 123456\ntokenizer = Tokenizer()"
     yield '<input type="password" name="password" placeholder="Password">\n<label for="token">Token</label>'
     yield "-----BEGIN CERTIFICATE-----\n" + some(random, BASE64, 64) + "\n-----END CERTIFICATE-----"
     yield "-----BEGIN PUBLIC KEY-----\n" + some(random, BASE64, 64) + "\n-----END PUBLIC KEY-----"

@@ -38,6 +38,7 @@ class Target(NamedTuple):
     cases: SearchStrategy[Made]  # each a Python literal: one that fails is kept as that
     check: Callable[[Any, Path], None]  # given a case, and a folder that it may keep things in from case to case
     examples: int = EXAMPLES
+    seeds: tuple[Any, ...] = ()  # cases that chance comes by too rarely
     work: Callable[[Any], object] | None = None
     grown: Callable[[Any, int], Any] | None = None
 
@@ -47,7 +48,7 @@ def load(name: str) -> Target:
     module = importlib.import_module(f"tests.fuzz.targets.{name}")
     found: dict[str, Any] = {
         key.lower(): getattr(module, key)
-        for key in ("CASES", "EXAMPLES", "check", "work", "grown")
+        for key in ("CASES", "EXAMPLES", "SEEDS", "check", "work", "grown")
         if hasattr(module, key)
     }
     found["cases"] = found["cases"].map(Made)

@@ -20,6 +20,7 @@ from tests.fuzz import Made, Target, crashes
 
 DATABASE = Path(__file__).parent.parent.parent / ".fuzz"
 ROUND = 5.0  # seconds of a target before it is the next one's turn
+SHRINKING = 20.0  # seconds that a case which fails is made smaller for
 SOME = 200  # cases that Hypothesis makes up in one go
 GROWTH = 4  # times: by so much a case is made larger, until its work takes long enough to be measured
 LONG = 0.3  # seconds
@@ -86,7 +87,8 @@ def _told(error: Exception) -> str:
 def _play(progress: Progress, folder: Path, until: float, keep_in: Path, database: Path) -> None:
     """Try a target until a time, or until it fails."""
     target, begun = progress.target, time.monotonic()
-    failed: list[Any] = []
+    failed: list[tuple[Any, Exception]] = []  # each smaller than the one before
+    enough = float("inf")
 
     @settings(
         max_examples=SOME,
@@ -98,6 +100,9 @@ def _play(progress: Progress, folder: Path, until: float, keep_in: Path, databas
     )
     @given(target.cases)
     def tried(made: Made) -> None:
+        nonlocal enough
+        if time.monotonic() > enough:
+            raise _SmallEnoughError
         if not failed and time.monotonic() > until:
             return
         progress.examples += 1
@@ -105,17 +110,23 @@ def _play(progress: Progress, folder: Path, until: float, keep_in: Path, databas
             target.check(made.case, folder)
             if progress.examples % TIMED == 0 or (failed and target.work):
                 check_growth(target, made.case)
-        except Exception:
-            failed.append(made.case)
+        except Exception as error:
+            enough = min(enough, time.monotonic() + SHRINKING)
+            failed.append((made.case, error))
             raise
 
     try:
         while time.monotonic() < until:
             tried()
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what was looked for
-        progress.crash = crashes.keep(target.name, failed[-1], keep_in)
+    except (Exception, _SmallEnoughError):  # noqa: BLE001 - whatever it is, it is what was looked for
+        case, error = failed[-1]
+        progress.crash = crashes.keep(target.name, case, keep_in)
         progress.problem = _told(error)
     progress.seconds += time.monotonic() - begun
+
+
+class _SmallEnoughError(BaseException):
+    """A case was made smaller for long enough; no failure, so that Hypothesis goes no further."""
 
 
 def check_growth(target: Target, case: Any) -> None:

@@ -31,6 +31,8 @@ def test_what_is_made_up(name: str, tmp_path: Path) -> None:
     def tried(made: Made) -> None:
         target.check(made.case, tmp_path)
 
+    for case in target.seeds:
+        target.check(case, tmp_path)
     tried()
 
 
@@ -74,7 +76,7 @@ def test_a_time_that_grows_with_the_square_is_a_failure(monkeypatch: pytest.Monk
         def work(case: str) -> None:
             clock[0] += 0.001 * len(case) ** power
 
-        return Target("sample", st.just(Made("a")), nothing, 1, work, lambda case, times: case * times)
+        return Target("sample", st.just(Made("a")), nothing, 1, (), work, lambda case, times: case * times)
 
     campaign.check_growth(taking(1), "a")
     with pytest.raises(campaign.TooSlowError, match=r"64 times as large, 4.10 s; a 4th of that, 0.26 s"):

@@ -68,6 +68,13 @@ def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
     return {name: found for name, found in rows.items() if found}
 
 
+def test_what_is_deleted_is_overwritten(database: Database) -> None:
+    with closing(sqlite3.connect(database.path)) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")  # some builds of SQLite have it on
+        database._prepare(connection, None)
+        assert connection.execute("PRAGMA secure_delete").fetchone() == (1,)
+
+
 def test_pragmas(database: Database) -> None:
     assert pragma(database, "journal_mode") == "wal"
     assert pragma(database, "foreign_keys") == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -78,26 +77,26 @@ def transcript(secrets: list[Planted]) -> Iterator[dict[str, Any]]:
             yield line(
                 "user", {"role": "user", "content": f"Please do it. {secrets[at].text}"}, origin={"kind": "human"}
             )
-        match at % 5:
-            case 0:
-                yield used("Bash", {"command": one.text, "description": "Run it"})
-                yield came("done")
-            case 1:
-                yield used("MultiEdit", {"file_path": "/a", "edits": [{"old_string": "x", "new_string": one.text}]})
-                yield came("done")
-            case 2:
-                yield used("Read", {"file_path": "/home/dev/app/.env"})
-                yield came(one.text)
-            case 3:
-                yield used("Bash", {"command": "make"})
-                yield came("word " * 20_000 + one.text + "\n" + "word " * 300)
-            case 4:
-                yield used("Write", {"file_path": f"/srv/{at}", "content": "word " * 470 + one.text})
-                yield came("x" * 2390 + " " + one.text + " word" * 20_000)
+        tool, given, output = _use(at, one.text)
+        yield used(tool, given)
+        yield came(output)
         if at % 40 == 39:
             yield said(one.text)
             yield line("system", {}, subtype="turn_duration")
     yield said(secrets[-1].text)
+
+
+def _use(at: int, text: str) -> tuple[str, dict[str, Any], str]:
+    """Return a tool use, its input and its output, of which one holds the text: whole, nested or where it is cut."""
+    long = "word " * 20_000
+    uses: list[tuple[str, dict[str, Any], str]] = [
+        ("Bash", {"command": text, "description": "Run it"}, "done"),
+        ("MultiEdit", {"file_path": "/a", "edits": [{"old_string": "x", "new_string": text}]}, "done"),
+        ("Read", {"file_path": "/home/dev/app/.env"}, text),
+        ("Bash", {"command": "make"}, f"{long}{text}\n" + "word " * 300),
+        ("Write", {"file_path": f"/srv/{at}", "content": "word " * 470 + text}, "x" * 2390 + f" {text} {long}"),
+    ]
+    return uses[at % 5]
 
 
 def write(folder: Path, secrets: list[Planted]) -> Path:
@@ -144,7 +143,7 @@ def test_no_planted_secret_is_in_a_file_or_a_request(tmp_path: Path) -> None:
         environment = clean_environment(home, api.url, CLAUDE_MEM_AGENT_QUIET="0")
         command = [sys.executable, "-m", "watcher", "replay", str(path), "--agent", "claude"]
         finished = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=200, check=False, cwd=os.getcwd()
+            command, env=environment, capture_output=True, text=True, timeout=200, check=False, cwd=Path.cwd()
         )
         requests = json.dumps(api.requests_of(Kind.AGENT), ensure_ascii=False)
     database = home / ".claude-mem" / "data" / "claude-mem.db"

@@ -424,7 +424,7 @@ def test_prompts_typed_while_a_turn_ran_go_with_it(recorder: Recorder) -> None:
 
 
 def test_a_line_that_is_no_entry_says_nothing_any_more(world: World) -> None:
-    world.recorder.write(b'{"type": "user", "broken": "' + SECRET.encode() + b"\n")
+    world.recorder.write(b'{"type": "user", "uuid": "Quetzal-9", "broken": "' + SECRET.encode() + b"\n")
     world.take_in()
     assert world.rows("SELECT count(*) FROM broken_lines WHERE instr(head, 'Quetzal')") == [(1,)]
     world.forget("P1")

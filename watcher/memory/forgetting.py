@@ -1,6 +1,6 @@
 """Owns forgetting what a user names: its rows go, and tombstones are put in their place, in one transaction.
 
-Nothing is half forgotten, whenever it is killed. The rows' pages are overwritten as they go (`secure_delete`); what
+Nothing is half forgotten, whenever it is killed. The rows' pages are overwritten as they go (see `database`); what
 earlier changes left in free parts of the file is not, until the file is written anew: see `pages.overwrite`.
 """
 
@@ -92,7 +92,6 @@ def stones(connection: sqlite3.Connection, wanted: Wanted, selected: Selection, 
 def delete(connection: Connection, wanted: Wanted, selected: Selection) -> set[str]:
     """Delete what is selected, and what tells of it; return the projects whose contexts are to be made anew."""
     beneath = driver(connection)
-    beneath.execute("PRAGMA secure_delete = ON")
     projects = set(selected.sessions.values()) | _with_text_in_context(beneath, wanted.text)
     for table, ids in selected.rows.items():
         if table == OBSERVATIONS:

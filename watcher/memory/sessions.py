@@ -198,7 +198,6 @@ def reduce_events(connection: Connection) -> int:
     whole = select(Flag.id, Flag.event).where(~Flag.event.startswith(hook_events.REDUCED, autoescape=True))
     found = [{"flag": row.id, "kept": hook_events.reduced(row.event)} for row in connection.execute(whole)]
     if found:
-        connection.exec_driver_sql("PRAGMA secure_delete = ON")  # what is cut off a row is overwritten in the file, too
         change = update(Flag).where(Flag.id == bindparam("flag")).values(event=bindparam("kept"))
         connection.execute(change, found)
     return len(found)

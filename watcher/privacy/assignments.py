@@ -112,8 +112,8 @@ def _name_start(text: str, start: int, end: int) -> int | None:
     first = start
     while first and start - first < _LONGEST_NAME and text[first - 1] in _NAME_LETTERS:
         first -= 1
-    if text.endswith("::", 0, first):
-        return None  # a type
+    if text.endswith(("::", "[redacted: "), 0, first):
+        return None  # a type; what stands for a secret
     if glance is None:
         return first if _may_follow_a_gap(text, first, text[first:end], is_quoted=True) else None
     is_of_a_list = text[glance.end() - 1] not in "\r\n" or text.endswith(_OF_A_LIST, 0, first)

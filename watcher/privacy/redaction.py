@@ -41,6 +41,9 @@ def redact_part(text: str, start: int, end: int) -> str:
 
 
 def _word_before(text: str, at: int) -> int:
-    """Return where the word begins that is under way somewhere."""
+    """Return where the word begins, or the private key, that is under way somewhere."""
     least = max(0, at - LONGEST_WORD)
+    key = text.rfind("PRIVATE KEY", least, at)
+    if key >= 0:
+        return max(0, key - len("-----BEGIN ENCRYPTED "))
     return max(text.rfind(" ", least, at), text.rfind("\n", least, at), least - 1) + 1

@@ -15,7 +15,8 @@ GAP = rf"(?:[ \t]|%20|%09|\\{{1,7}}t|&nbsp;|{COLOUR})"
 NEWLINE = r"(?:\r?\n|\\{1,7}r\\{1,7}n|\\{1,7}n|(?:%0D)?%0A)"
 # What tools write before each line: its number, where it stands, a mark of a diff, the name of a container, a time.
 LINE = (
-    r"(?:[^\n\"'=]{1,60}(?: - | \| )|[^\s\"'=]{1,80}:\d{1,6}:|[ \t]{0,8}\d{1,6}(?:→|\\{1,4}u2192|%E2%86%92|\t|\\{1,4}t|%09|[:|-])"
+    r"(?:[^\n\"'=]{1,60}(?: - | \| )|[^\s\"'=]{1,80}:\d{1,6}:"
+    r"|[ \t]{0,8}\d{1,6}(?:→|\\{1,4}u2192|%E2%86%92|\t|\\{1,4}t|%09|[:|-])"
     r"|[+>-]|&gt;|%2B|%3E)"
 )
 # Where a text goes on: in the next string literal, or behind the line end that a backslash hides.

@@ -1,6 +1,6 @@
 """Owns the table of tokens that say by their own form what they are: cloud, git host, model provider, payment keys.
 
-A token is found by an anchor, a literal that stands in every one of its kind: only where it stands is the pattern tried.
+A token is found by an anchor, a literal that is in every one of its kind: only where it stands is the pattern tried.
 The formats are the issuers', and what the field's scanners (gitleaks, trufflehog, detect-secrets, credsweeper) know of
 them. They are looser than those where that costs no false alarm: a key that is a little longer next year is one still.
 """

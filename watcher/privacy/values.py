@@ -38,11 +38,19 @@ _STRONG = re.compile(
 )
 _PASSWORD = re.compile(r"(?:passw|passphrase|pwd|pswd|securestring|pass$|pass[^a-z])", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
-    r"^(?:<.*>|\[.*\]|\{.*\}|\(.*\))$|\{\{|[{<]\w+[}>]|\$[{(A-Za-z_]|\$\$|^%[({]?[A-Za-z_]+[)}]?[sd%]?$|\*{3}|x{4,}|X{4,}|\.{3}|…|#{4,}|_{4,}|-{5,}|0{8,}$|1234567890$|\bprocess\.env|\bos\.environ|getenv|secrets?\.[A-Za-z_]|vault\.|env\.|var\."
-    r"|(?:^|[-_ .])(?:your|my|change|insert|enter|replace|todo|examples?|sample|dummy|fake|placeholder|redacted|hidden|masked|none|null|undefined|removed|omitted|foo|bar|baz|test|testing)(?:[-_ .]|me|it|this|$)|redacted|example|^arn:|^-\d+$|^0x[0-9a-f]{1,8}$",
+    r"^(?:<.*>|\[.*\]|\{.*\}|\(.*\))$|\{\{|[{<]\w+[}>]"
+    r"|\$[{(A-Za-z_]|\$\$|^%[({]?[A-Za-z_]+[)}]?[sd%]?$|\*{3}|x{4,}|X{4,}|\.{3}|…"
+    r"|#{4,}|_{4,}|-{5,}|0{8,}$|1234567890$"
+    r"|\bprocess\.env|\bos\.environ|getenv|secrets?\.[A-Za-z_]|vault\.|env\.|var\."
+    r"|(?:^|[-_ .])(?:your|my|change|insert|enter|replace|todo|examples?|sample|dummy|fake"
+    r"|placeholder|redacted|hidden|masked|none|null|undefined|removed|omitted"
+    r"|foo|bar|baz|test|testing)(?:[-_ .]|me|it|this|$)|redacted|example|^arn:|^-\d+$|^0x[0-9a-f]{1,8}$",
     re.IGNORECASE,
 )
-_PART = r"[_$]{0,2}(?:[a-z_]+\d{0,5}|[A-Z_]+\d{0,5}|(?:[A-Z]?[a-z]{2,}|[A-Z]{2,3}(?=[A-Z][a-z]|\d|\b)|\d{2,5}(?=[A-Z]))+_?\d{0,5})"
+_PART = (
+    r"[_$]{0,2}(?:[a-z_]+\d{0,5}|[A-Z_]+\d{0,5}|"
+    r"(?:[A-Z]?[a-z]{2,}|[A-Z]{2,3}(?=[A-Z][a-z]|\d|\b)|\d{2,5}(?=[A-Z]))+_?\d{0,5})"
+)
 _REFERENCE = re.compile(rf"{_PART}(?:(?:\.|->|::|\?\.){_PART})+[?!,]*\Z")
 _TYPE = re.compile(r"(?:[a-z_]\w*\.)+[A-Z]\w*(?:Key|Token|Password|Secret|Auth|Type|Types)\Z")
 _CODE = re.compile(r"[A-Za-z_$][\w$.\->:?!]{0,200}[(\[{]")

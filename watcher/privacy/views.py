@@ -1,4 +1,4 @@
-"""Owns other readings of a text: URL-encoded and escaped for HTML, with the way back from each letter to where it stands.
+"""Owns other readings of a text: URL-encoded and escaped for HTML, with the way back from each letter to its place.
 
 Escapes of strings are known to the patterns themselves, as every second text holds some; these are rare enough to be
 undone.

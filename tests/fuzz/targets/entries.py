@@ -26,13 +26,20 @@ WORDS = (
     *("<command-args>", "</command-args>", "cwd", "customTitle", "title", "stop_hook_summary", "2026-11-25"),
 )
 REAL = [parsed(line) for line in transcript_lines()]
+USED = [value for value, line in zip(REAL, transcript_lines(), strict=True) if entries.understand(line).entries]
 CASES = (
     json_bytes(changed(REAL, *WORDS))
-    | json_bytes(changed(REAL, *WORDS))
+    | json_bytes(changed(USED, *WORDS, most=2))
+    | json_bytes(changed(USED, *WORDS, most=1))
     | json_bytes(json_values(*WORDS))
     | st.binary()
 )
 EXAMPLES = 300
+SEEDS = (
+    rb'{"type":"user","timestamp":"2026-11-25T10:00:00Z","uuid":"u","message":{"content":"a \ud83d b"}}',
+    b'{"type":"user","timestamp":"2026-11-25T10:00:00Z","uuid":"u","message":{"content":"a \xed\xa0\xbd b"}}',
+    b'{"a":' * 990 + b"0" + b"}" * 990,
+)
 LIMIT = 200  # characters of an excerpt
 
 

@@ -54,7 +54,12 @@ CASES = st.tuples(
     FOLDERS,  # $CLAUDE_PROJECT_DIR
     st.sampled_from(["", "3", "0", "x", "٣", "9" * 30]),  # $CLAUDE_MEM_CONTEXT_AT_PROMPT
 )
-EXAMPLES = 70
+EXAMPLES = 60
+SEEDS = (
+    ("stop.py", b'{"session_id":"s-8","cwd":"/api","last_assistant_message":"\xff"}', None, ""),
+    ("session_end.py", b'{"session_id":"s-9","cwd":[1],"transcript_path":{"a":1},"reason":7}', "/api", ""),
+    ("user_prompt_submit.py", b'{"session_id":"s-9","cwd":"/api","prompt":"Saw s1 of s1.py and s-1.py"}', None, "3"),
+)
 
 
 @cache

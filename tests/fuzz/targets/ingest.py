@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.fuzz.targets.entries import REAL, WORDS
+from tests.fuzz.targets.entries import REAL, USED, WORDS
 from tests.fuzz.values import changed, json_bytes
 from tests.rows import rows
 from tests.soak.dump import Row, difference, dump
@@ -23,7 +23,7 @@ from watcher.transcript import entries
 
 NOW = 1_790_000_000_000
 TURNS = [line for number in range(3) for line in lines.turn(1000 * number, number).split(b"\n")[:-1]]
-LINES = st.sampled_from(TURNS) | json_bytes(changed(REAL, *WORDS, most=2)) | json_bytes(changed(REAL, *WORDS, most=1))
+LINES = st.sampled_from(TURNS) | json_bytes(changed(REAL, *WORDS, most=2)) | json_bytes(changed(USED, *WORDS, most=1))
 CASES = st.tuples(
     st.lists(LINES, max_size=12),
     st.lists(st.integers(0, 100), max_size=4),  # where the file ends meanwhile, in hundredths

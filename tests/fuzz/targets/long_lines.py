@@ -18,6 +18,8 @@ UNITS = st.lists(
     max_size=5,
 ).map("".join)
 LONG = st.tuples(UNITS, st.integers(1, 3 * KEEP)).map(lambda made: made[0] * (made[1] // len(made[0]) + 1))
+# Cut anywhere in a row of characters that are two escapes each.
+LONG |= st.integers(0, 12).map(lambda before: "a" * before + "🎉" * KEEP)
 OBJECTS = st.dictionaries(st.sampled_from("abcdef"), LONG | st.integers() | st.lists(LONG, max_size=2), max_size=3)
 WHOLE = st.builds(lambda value, is_ascii: json.dumps(value, ensure_ascii=is_ascii).encode(), OBJECTS, st.booleans())
 CASES = st.tuples(

@@ -55,6 +55,15 @@ LINES = (
 )  # fmt: skip
 CASES = st.lists(LINES, min_size=1, max_size=4)
 EXAMPLES = 120
+SEEDS = (
+    [
+        b'{"id":[1],"method":"ping"}',
+        b'{"id":' + b"[" * 900 + b"]" * 900 + b',"method":"ping"}',
+        b'{"id":NaN,"method":"ping"}',
+    ],
+    [rb'{"id":1,"method":"tools/call","params":{"name":"search","arguments":{"query":"\ud83d"}}}'],
+    [b'{"id":1e999,"method":"ping"}', b'{"id":1,"method":["ping"]}', b'{"id":1,"method":"' + b"x" * 9999 + b'"}'],
+)
 LONGEST = 200_000  # characters of an answer: as many as a question may have, and 20,000
 
 

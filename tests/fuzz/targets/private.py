@@ -73,6 +73,8 @@ def _check_passage(before: str, inside: str, after: str) -> None:
     assert without_private(found.text).text == found.text
     assert not found.is_wholly_private or found.text == MARK
     assert TOKEN not in without_private(f"{before}<private>{inside}{TOKEN}").text
+    nested = f"{before}<PRIVATE>{inside}<private a='b'>{inside}</private>{inside}{TOKEN}</Private>{after}"
+    assert TOKEN not in without_private(nested).text
     plain = without_private(inside + after.replace("<", ""))
     assert plain == (inside + after.replace("<", ""), False, False)
 
