@@ -95,10 +95,11 @@ def find(text: str, start: int, end: int) -> Span | None:
     if value is None or value.end() - value.start() < _SHORTEST:
         return None
     name = text[first:end]
-    if not separator.strip() and not _may_follow_a_gap(text, first, name, is_quoted=bool(quote)):
-        # As some languages set a variable; in a sentence, what is quoted behind a word is a word as well.
-        if not quote or not any(c.isdigit() for c in value.group()):
-            return None
+    # A gap alone parts them in some languages; in a sentence, what is quoted behind a word is a word as well.
+    is_set_so = quote is not None and any(c.isdigit() for c in value.group())
+    is_parted = separator.strip() or is_set_so or _may_follow_a_gap(text, first, name, is_quoted=bool(quote))
+    if not is_parted:
+        return None
     if separator in (",", "%2C") and not (match["closed"] and _is_first(text, first)):
         return None
     return _judged(name, match, value, is_quoted=bool(quote))
