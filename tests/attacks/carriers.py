@@ -101,6 +101,16 @@ NAMED: dict[str, Carrier] = {
     "helm": lambda n, v: f"helm upgrade app . --set auth.{n}={v}",
     "printed environment": lambda n, v: f"HOME=/root\n{n}={v}\nPATH=/bin",
     "said": lambda n, v: f"the {n} is {v}, please use it",
+    "r": lambda n, v: f'{n} <- "{v}"',
+    "clojure": lambda n, v: f'{{:{n} "{v}"}}',
+    "cmake": lambda n, v: f'set({n} "{v}")',
+    "gradle": lambda n, v: f"    {n} '{v}'",
+    "lua": lambda n, v: f'local {n} = "{v}"',
+    "systemd": lambda n, v: f'[Service]\nEnvironment="{n}={v}"',
+    "pytest": lambda n, v: f'monkeypatch.setenv("{n}", "{v}")',
+    "sql update": lambda n, v: f"UPDATE settings SET {n} = '{v}' WHERE id = 1;",
+    "a named cell of a table": lambda n, v: f"| {n} | `{v}` |",
+    "below its name in a table": lambda n, v: f"user,{n}\nme,{v}",
     "a query of a url": lambda n, v: f"https://api.example.com/x?a=1&{n}={quote(v, safe='')}&b=2",
 }
 

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.attacks import corpus
+from tests.attacks import corpus, vendor_keys
 from tests.attacks.corpus import Planted
 from tests.attacks.ordinary import alarms
 from tests.attacks.outcome import Outcome
@@ -45,6 +45,8 @@ def reason(planted: Planted) -> str:
     """Return why a secret may get through; empty where it may not."""
     if planted.kind == "mailgun key" and any(secret.count("-") == 2 for secret in planted.secrets):
         return "three hexadecimal numbers: nothing in them, nor where they stand, tells them from checksums"
+    if planted.kind in vendor_keys.NAMED and planted.place.startswith("below its name in a table"):
+        return "its name stands in another line, and nothing in the secret says that it is one"
     if "base64" in planted.place or "kubernetes secret" in planted.place:
         return "base64 too short to stand out, of a text without a word that tells a secret"
     return ""

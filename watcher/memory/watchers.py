@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, insert, select, update
 
 from watcher.memory.models import Watcher
+from watcher.privacy.redaction import redact
 
 
 def started(connection: Connection, *, pid: int, version: str, now: int) -> int:
@@ -19,7 +20,9 @@ def started(connection: Connection, *, pid: int, version: str, now: int) -> int:
 
 def stopped(connection: Connection, watcher_id: int, *, reason: str, now: int) -> None:
     """Write down that it has ended, and why."""
-    connection.execute(update(Watcher).where(Watcher.id == watcher_id).values(stopped_at_epoch=now, stop_reason=reason))
+    connection.execute(
+        update(Watcher).where(Watcher.id == watcher_id).values(stopped_at_epoch=now, stop_reason=redact(reason))
+    )
 
 
 def first_start(connection: Connection) -> int | None:

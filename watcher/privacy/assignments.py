@@ -32,7 +32,7 @@ KEYWORDS = (
 
 _ANNOTATION = r":\s{0,3}[A-Za-z][\w.\[\], |&]{0,30}?[ \t]?=(?![=>])"
 _SEPARATOR = (
-    rf"{_ANNOTATION}|=>|:=|\|\|=?|\?\?|={{1,3}}|![=]{{1,2}}|:|%3[dD]|%3[aA]|\\{{1,4}}u003[dD]|&gt;(?!&lt;)|>"
+    rf"{_ANNOTATION}|=>|:=|<-|\|{{1,2}}=?|\?\?|={{1,3}}|![=]{{1,2}}|:|%3[dD]|%3[aA]|\\{{1,4}}u003[dD]|&gt;(?!&lt;)|>"
     rf"|,?{GAP}{{0,4}}(?:{NEWLINE}(?:{COLOUR})?{LINE}?{GAP}{{0,20}})?{QUOTE}?value{QUOTE}?{GAP}{{0,3}}(?:[:=]|%3[aAdD])"
 )
 _MAKES = (
@@ -62,7 +62,7 @@ _JUDGED = 400  # characters of a value that say whether it is a secret
 _SHORTEST = 4  # characters of a password
 _LONGEST_NAME = 60  # characters before the keyword
 # Most names stand in the midst of a sentence: at a glance, does what parts a name from its value follow?
-_GLANCE = re.compile(r"[A-Za-z0-9_.\-]{0,40}[ \t]{0,12}(?:[:=|!?,>&%\\\"'`\])\x1b]|is |was |[\r\n])")
+_GLANCE = re.compile(r"[A-Za-z0-9_.\-]{0,40}[ \t]{0,12}(?:[:=|!?,<>&%\\\"'`\])\x1b]|is |was |[\r\n])")
 _VERBS = (
     "set ",
     "setx ",
@@ -95,7 +95,10 @@ def find(text: str, start: int, end: int) -> Span | None:
     if value is None or value.end() - value.start() < _SHORTEST:
         return None
     name = text[first:end]
-    if not separator.strip() and not _may_follow_a_gap(text, first, name, is_quoted=bool(quote)):
+    # A gap alone parts them in some languages; in a sentence, what is quoted behind a word is a word as well.
+    is_set_so = quote is not None and any(c.isdigit() for c in value.group())
+    is_parted = separator.strip() or is_set_so or _may_follow_a_gap(text, first, name, is_quoted=bool(quote))
+    if not is_parted:
         return None
     if separator in (",", "%2C") and not (match["closed"] and _is_first(text, first)):
         return None

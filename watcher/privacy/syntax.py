@@ -22,7 +22,7 @@ LINE = (
 # Where a text goes on: in the next string literal, or behind the line end that a backslash hides.
 JOIN = (
     rf"(?:{QUOTE}{GAP}{{0,4}}(?:[+.]|%2B)?{GAP}{{0,4}}(?:{NEWLINE}{LINE}?{GAP}{{0,12}}(?:(?:[+.]|%2B){GAP}{{0,4}})?)?{QUOTE}"
-    rf"|(?<!\\)(?:\\\r?\n|\\{{3}}(?:r\\)?n|\\{{6}}(?:r\\\\)?n|%5C(?:%0D)?%0A){LINE}?{GAP}{{0,12}})"
+    rf"|(?<!\\)(?:\\\r?\n|\\{{3}}(?:r\\)?n|\\{{6}}(?:r\\\\)?n|\\{{12}}(?:r\\{{4}})?n|%5C(?:%0D)?%0A){LINE}?{GAP}{{0,12}})"
 )
 
 # What may stand before a word and yet ends in a letter or a digit: an escape, a colour.
