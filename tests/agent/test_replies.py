@@ -384,8 +384,10 @@ def test_an_observation_may_name_its_turn() -> None:
 @pytest.mark.parametrize("start", ["", "<observation>", "<summary><request>"])
 @pytest.mark.parametrize(
     "part",
-    ["<observation>", "<title>", "</observation>", "<observation><title>", "<", "&", "<fact>", "<title>x</title>", " "]
-    + ["<![CDATA[", "<summary><observation><type>", "<title>T</title><fact> <![CDATA[", "<title>T<subtitle>"],
+    [
+        *("<observation>", "<title>", "</observation>", "<observation><title>", "<", "&", "<fact>", "<title>x</title>"),
+        *(" ", "<![CDATA[", "<summary><observation><type>", "<title>T</title><fact> <![CDATA[", "<title>T<subtitle>"),
+    ],
 )
 def test_no_garbage_takes_long(start: str, part: str) -> None:
     """A reader whose time grew with the square would take minutes for this."""
