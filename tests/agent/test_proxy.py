@@ -372,6 +372,8 @@ def digest(self, batch):
     os.system("echo and by a program")
     if batch.project == "defect":
         raise ZeroDivisionError("by nothing")
+    if batch.project == "telling":
+        raise ZeroDivisionError("of AKI" + "AIOSFODNN7EXAMPL2")
     return base.Reply((), {1: base.Summary(request="R")})
 
 claude.ClaudeAgent.digest = digest
@@ -382,10 +384,13 @@ sys.exit(worker.main())
     assert agent.digest(BATCH).summaries == {1: Summary(request="R")}
     error = failing(agent, replace(BATCH, project="defect"))
     assert (error.kind, str(error)) == ("crashed", "defect of claude-mem: ZeroDivisionError('by nothing')")
+    failing(agent, replace(BATCH, project="telling"))
     assert agent.digest(BATCH).summaries == {1: Summary(request="R")}
     agent.close()
     captured = capfd.readouterr()
     assert captured.out == ""
+    assert "of [redacted: aws-access-key]" in captured.err
+    assert "IOSFODNN" not in captured.err
     assert "printed by a library" in captured.err
     assert "and by a program" in captured.err
     assert "Traceback" in captured.err

@@ -201,3 +201,17 @@ def test_a_pattern_of_the_settings_that_is_none_is_said(tmp_path: Path, written:
         assert said in shown.stderr
         assert "Try: write " in shown.stderr
     assert said in claude_mem(tmp_path, "doctor").stdout
+
+
+def test_a_defect_is_told_without_what_it_was_about() -> None:
+    key = "AKIA" + "IOSFODNN7EXAMPL2"
+    script = (
+        "import sys; from watcher import cli\n"
+        f"def fail(): raise ZeroDivisionError('of {key}')\n"
+        "cli.app = fail; cli.main()"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "Traceback" in run.stderr
+    assert "ZeroDivisionError: of [redacted: aws-access-key]" in run.stderr
+    assert key not in run.stderr

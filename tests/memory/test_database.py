@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +18,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
+from sqlalchemy.exc import IntegrityError
 
 from watcher import resources
 from watcher.memory import schema, search_index
@@ -30,7 +32,7 @@ from watcher.memory.database import (
     DatabaseReadOnlyError,
     iso,
 )
-from watcher.memory.models import Base
+from watcher.memory.models import Base, Context
 
 
 def pragma(database: Database, name: str) -> object:
@@ -73,6 +75,15 @@ def test_what_is_deleted_is_overwritten(database: Database) -> None:
         connection.execute("PRAGMA secure_delete = OFF")  # some builds of SQLite have it on
         database._prepare(connection, None)
         assert connection.execute("PRAGMA secure_delete").fetchone() == (1,)
+
+
+def test_an_error_does_not_tell_of_the_row(database: Database) -> None:
+    values = {"project": "/a", "text": "".join(["what", " was said"]), "rendered_at_epoch": None}
+    with pytest.raises(IntegrityError) as caught, database.write() as connection:
+        connection.execute(insert(Context).values(values))
+    told = "".join(traceback.format_exception(caught.value))
+    assert "rendered_at_epoch" in told
+    assert values["text"] not in told
 
 
 def test_pragmas(database: Database) -> None:

@@ -19,6 +19,7 @@ from watcher import __version__
 from watcher.agent import faults, wire
 from watcher.agent.base import Agent, AgentError, Batch
 from watcher.agent.wire import START
+from watcher.privacy.redaction import redact
 
 
 class _Answers:
@@ -84,7 +85,7 @@ def _agent(line: bytes) -> Agent:
         start = wire.read(wire.Start, said["start"])
         from watcher.agent.claude import ClaudeAgent  # a second or two: what this process is for
     except (ImportError, KeyError, ValueError) as error:
-        traceback.print_exc()
+        _log_defect()
         raise faults.unusable(repr(error)) from error
     return ClaudeAgent(start.settings, start.workdir, start.claude_dir)
 
@@ -98,10 +99,16 @@ def _answer(agent: Agent, line: bytes, answers: _Answers) -> None:
     except AgentError as error:
         answers.say(number, error=wire.told(error))
     except Exception as error:  # noqa: BLE001 - a defect of ours must not have the watcher wait for its answer
-        traceback.print_exc()
+        _log_defect()
         answers.say(number, error=wire.told(AgentError(f"defect of claude-mem: {error!r}", kind="crashed")))
     else:
         answers.say(number, reply=reply)
+
+
+def _log_defect() -> None:
+    """Write down what went wrong, and where: stderr is the watcher's log, and messages quote what they are about."""
+    sys.stderr.write(redact(traceback.format_exc()))
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import io
 import keyword
 import sys
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any, NoReturn
 
 import typer
@@ -115,6 +116,7 @@ def options(
 
 def main() -> None:
     """Run the command line; errors come out in two lines: what is wrong, and what to type next."""
+    sys.excepthook = _tell_defect
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A pipe or log of another encoding must not end a command for the sake of an arrow.
@@ -129,6 +131,15 @@ def main() -> None:
         _end(str(error), "look at the disk and at the permissions there", code=1)
     finally:
         gc.freeze()  # Python would look for cycles in all that was imported before it ends, for a tenth of a command
+
+
+def _tell_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Tell of a defect as Python does: a watcher's stderr is its log, and a message quotes what it is about."""
+    import traceback
+
+    from watcher.privacy.redaction import redact
+
+    sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))
 
 
 def _end(text: str, hint: str, *, code: int) -> NoReturn:

@@ -61,7 +61,9 @@ class Database:
         """Seconds in `busy_timeout`: `BUSY_TIMEOUT` unless told."""
         self.path = path
         self._busy_timeout = BUSY_TIMEOUT if busy_timeout is None else busy_timeout
-        self._engine = create_engine(URL.create("sqlite", database=str(path)), json_serializer=as_json)
+        url = URL.create("sqlite", database=str(path))
+        # An error goes to a log, and must not tell of the row that it was about.
+        self._engine = create_engine(url, json_serializer=as_json, hide_parameters=True)
         event.listen(self._engine, "connect", self._prepare)
         event.listen(self._engine, "begin", _begin)
 
@@ -166,7 +168,7 @@ class Database:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")  # what is deleted, or cut short, is overwritten in the file, too
+        connection.execute("PRAGMA secure_delete = ON")  # what is deleted, or cut short, is overwritten
 
 
 def as_json(value: object) -> str:
