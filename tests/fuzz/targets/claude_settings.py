@@ -84,7 +84,8 @@ def _check_the_rest(before: dict[str, Any], after: dict[str, Any]) -> None:
     """See that all that was there is what it was, and where it was."""
     ours = claude_settings.our_hooks()
     for event, groups in after["hooks"].items():
-        there = [group for group in groups if event not in ours or group != {"hooks": [ours[event]]}]
+        mine = {"hooks": [ours[event]]} if event in ours else None
+        there = [group for group in groups if group != mine] if mine else groups
         assert there == before.get("hooks", {}).get(event, [])
     assert {**after, "hooks": 0} == {**before, "hooks": 0}
 
