@@ -36,8 +36,8 @@ class Public(NamedTuple):
 def without_private(text: str) -> Public:
     """Return a text with each private passage replaced by a mark.
 
-    A closing tag that closes nothing is left out, and the text before it stays. A tag counts as it is written, and as it
-    is seen where something stands in it that cannot be: of a text with private passages, what is returned is plain.
+    A closing tag that closes nothing is left out, and the text before it stays. A tag counts as it is written, and
+    without what cannot be seen in it: of a text with private passages, what is returned is plain.
     """
     if "<" not in text:
         return Public(text, is_wholly_private=False, had_private=False)
