@@ -35,6 +35,7 @@ SELECT key FROM forgotten WHERE kind IN (SELECT value FROM json_each(:kinds))
 """
 # One number for all: how many times anything was forgotten shows in it, and what was forgotten does not.
 _COUNT = "SELECT coalesce(max(id), 0) FROM forgotten"
+_LAST_COMMAND = f"SELECT coalesce(max(id), 0) FROM forgotten WHERE kind = '{TombstoneKind.COMMAND}' AND key != ''"  # noqa: S608
 _SILENCE = f"""
 UPDATE flags SET event = iif(json_valid(event), json_remove(event, '$.last_assistant_message'), '{{}}')
 WHERE id = ? AND EXISTS (
@@ -143,6 +144,14 @@ def observation_key(session_id: str, content_hash: str) -> str:
 def count(connection: Connection) -> int:
     """Return a number that is another one once anything more was forgotten."""
     return int(connection.exec_driver_sql(_COUNT).scalar_one())
+
+
+def last_command(connection: Connection) -> int:
+    """Return a number that is another one once a user had anything more forgotten.
+
+    `count` is another one, too, once something was kept out that came in later, which nobody had been shown.
+    """
+    return int(connection.exec_driver_sql(_LAST_COMMAND).scalar_one())
 
 
 def is_overwriting_due(connection: Connection) -> bool:
