@@ -292,6 +292,29 @@ def test_an_answer_counts_though_a_forgotten_session_goes_on_while_the_agent_thi
     other.close()
 
 
+def test_a_session_of_another_project_that_went_into_a_forgotten_ones_folder_stays(tmp_path: Path) -> None:
+    other = made(tmp_path / "other", is_taken_in=False)
+    recorder = other.recorder
+    path = recorder.transcript.with_name(f"{FORK}.jsonl")
+
+    def write(at: int, number: int, word: str) -> None:
+        recorder.write(told(at, number, word).replace(SESSION.encode(), FORK.encode()), path=path)
+
+    def elsewhere(data: bytes) -> bytes:
+        return data.replace(PROJECT.encode(), b"/home/dev/other")
+
+    recorder.transcript.write_bytes(elsewhere(told(0, 1, "marmalade")))
+    other.take_in()
+    write(100, 2, "raspberry")
+    other.take_in(path)
+    recorder.write(elsewhere(told(200, 3, "gooseberry").replace(SESSION.encode(), FORK.encode())), path=path)
+    other.forget(project="/home/dev/other")
+    other.take_in(path)
+    assert other.prompts() == ["raspberry", "gooseberry"]
+    assert other.rows(f"SELECT count(*) FROM forgotten WHERE key = '{FORK}'") == [(0,)]
+    other.close()
+
+
 def test_a_failure_that_comes_too_late_counts_for_nobody(late: World) -> None:
     assert isinstance(late.recorder.agent, Late)
     late.recorder.agent.fault = base.AgentError("no", kind="unreadable")
