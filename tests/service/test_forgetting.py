@@ -315,6 +315,20 @@ def test_a_session_of_another_project_that_went_into_a_forgotten_ones_folder_sta
     other.close()
 
 
+def test_what_an_older_hook_raised_whole_loses_all_text_and_is_still_lowered(world: World) -> None:
+    """While no watcher runs nobody else takes it away; a later Claude Code may say it in a field of its own."""
+    event = json.dumps({"last_assistant_message": "Did it.", "message": SECRET, "transcript_path": "/a.jsonl"})
+    with world.database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO flags (session_id, kind, project, event, raised_at_epoch) VALUES (?, 'finalize', '', ?, ?)",
+            (SESSION, event, NOW),
+        )
+    assert world.forget(text=SECRET).is_overwritten
+    assert world.leaks(SECRET) == []
+    ((kept,),) = world.rows("SELECT event FROM flags WHERE lowered_at_epoch IS NULL")
+    assert set(json.loads(kept)) == {"digest", "closing_digest", "transcript_path"}
+
+
 def test_a_failure_that_comes_too_late_counts_for_nobody(late: World) -> None:
     assert isinstance(late.recorder.agent, Late)
     late.recorder.agent.fault = base.AgentError("no", kind="unreadable")
