@@ -49,6 +49,7 @@ def test_where_others_can_write_nothing_is_believed(home: Path, name: str, bits:
     path = home / name
     if name == "config.toml":
         path.write_text("")
+        home.chmod(0o755)  # where they could get at it
     path.mkdir(exist_ok=True) if "." not in name else None
     path.chmod(mode(path) | bits)
     with pytest.raises(OpenToOthersError, match="can write") as refused:
@@ -56,6 +57,15 @@ def test_where_others_can_write_nothing_is_believed(home: Path, name: str, bits:
     assert refused.value.hint.startswith(f"chmod go= {path} ")
     path.chmod(mode(path) & 0o700)
     load(home)
+
+
+def test_settings_that_an_editor_wrote_with_a_umask_of_002_are_taken_where_nobody_else_gets_in(home: Path) -> None:
+    path = home / "config.toml"
+    path.write_text("")
+    path.chmod(0o664)
+    load(home)
+    permissions.close(home)
+    assert mode(path) == 0o600
 
 
 @as_root

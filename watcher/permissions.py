@@ -43,7 +43,7 @@ def check(home: Path) -> None:
     _check_place(home)
     for name in FOLDERS:
         _check_place(home / name)
-    _check_place(home / "config.toml", root_too=True)  # it may well be a link to where root keeps everybody's settings
+    _check_settings(home / "config.toml")
     for end in ("", "-wal", "-shm"):
         _check_file(home / "data" / f"claude-mem.db{end}")
 
@@ -149,6 +149,19 @@ def _check_place(path: Path, *, root_too: bool = False) -> None:
             f"other users can write {'into ' if path.is_dir() else ''}{path}",
             hint=f"chmod go= {path} (look first at what is in it, and whose it is)",
         )
+
+
+def _check_settings(path: Path) -> None:
+    """Refuse settings that others can write; they may well be a link to where root keeps everybody's.
+
+    With a umask of 002, as some systems have it, an editor writes them for the group as well. In a home that nobody
+    else can enter that means nothing, and `close` narrows it.
+    """
+    with suppress(OSError):
+        is_within_reach = path.is_symlink() or path.parent.stat().st_mode & 0o011
+        if not is_within_reach and _is_ours(path.stat(), root_too=True):
+            return
+    _check_place(path, root_too=True)
 
 
 def _check_file(path: Path) -> None:

@@ -62,3 +62,9 @@ def test_too_little_room_says_nothing() -> None:
     assert cut("x" * 100, LEAST) != ""
     assert cut("short", 5) == "short"
     assert cut("", 0) == ""
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\x1b[0m", "\x01"])
+def test_a_secret_that_an_older_version_has_kept_in_two_parts_is_not_sent_as_one(hidden: str) -> None:
+    key = "AKIA" + "Q3EGRB7X" + "W5ZJ4TNM"
+    assert cut(f"echo {key[:9]}{hidden}{key[9:]} done", 1000) == "echo [redacted: aws-access-key] done"

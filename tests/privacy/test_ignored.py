@@ -110,6 +110,13 @@ def test_what_is_like_it_does_not(ignored: Ignored, command: str) -> None:
     assert not ignored.names_one("Bash", {"command": command}, ROOT, ROOT)
 
 
+@pytest.mark.parametrize(("tool", "name"), [("Monitor", "command"), ("mcp__shell__run", "cmd"), ("REPL", "script")])
+def test_whatever_tool_takes_a_command_it_names_it(ignored: Ignored, tool: str, name: str) -> None:
+    """Claude Code 2.1.330 has Monitor beside Bash, which follows what a command prints."""
+    assert ignored.names_one(tool, {name: "tail -f .env"}, ROOT, ROOT)
+    assert not ignored.names_one(tool, {name: "tail -f a.log"}, ROOT, ROOT)
+
+
 def test_other_texts_are_no_paths(ignored: Ignored) -> None:
     assert not ignored.names_one("Edit", {"file_path": "a.py", "new_string": ".env"}, ROOT, ROOT)
     assert not ignored.names_one("Grep", {"pattern": ".env", "path": "src"}, ROOT, ROOT)

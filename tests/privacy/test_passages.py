@@ -102,3 +102,18 @@ def _check_mixture(chance: random.Random) -> None:
     assert not public.is_wholly_private or "public" not in public.text
     again = without_private(public.text)
     assert (again.text, again.had_private) == (public.text, False)
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u00ad", "\ufeff", "\x1b[0m", "\x01"])
+@pytest.mark.parametrize("at", range(9))
+def test_what_cannot_be_seen_in_a_tag_does_not_hide_it(hidden: str, at: int) -> None:
+    opening = "<private>"[:at] + hidden + "<private>"[at:]
+    public = without_private(f"Before {opening}the marmalade</private> after.")
+    assert public.text.startswith(f"Before {MARK}")  # what is after it may go, too: where it ends is in doubt
+    assert public.had_private
+    assert "marmalade" not in public.text
+    assert without_private(f"{hidden}{opening}the marmalade</pri{hidden}vate>{hidden}") == (MARK, True, True)
+
+
+def test_a_tag_within_what_cannot_be_seen_counts_as_it_is_written() -> None:
+    assert "marmalade" not in without_private("Before \x1b]0;<private>\x07the marmalade</private> after.").text

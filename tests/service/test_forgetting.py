@@ -27,6 +27,7 @@ from tests.service.forgotten_world import (
     Late,
     World,
     holds,
+    made,
     thinking,
     told,
     words,
@@ -44,6 +45,7 @@ from watcher.memory.models import FlagKind
 from watcher.memory.outcomes import ObservationFields
 from watcher.memory.selection import Wanted, select
 from watcher.service import forgetting
+from watcher.service.digest import Digest
 from watcher.service.housekeeping import Housekeeping
 
 
@@ -267,6 +269,64 @@ def test_an_answer_that_comes_too_late_is_dropped_and_the_rest_is_asked_about_an
     assert len(late.rows("SELECT 1 FROM observations")) == 2
     assert {source for (source,) in late.rows("SELECT source FROM session_summaries")} == {"agent"}
     assert late.rows("SELECT outcome FROM agent_requests") == [("answered",)] * 2
+
+
+def test_an_answer_counts_though_a_forgotten_session_goes_on_while_the_agent_thinks(tmp_path: Path) -> None:
+    """What is kept out of the memory then was shown to nobody: an answer that was paid for is not asked for again."""
+    other = made(tmp_path / "other")
+    other.forget(session=SESSION)
+    recorder = other.recorder
+    path = recorder.transcript.with_name(f"{FORK}.jsonl")
+    recorder.write(told(NOW - lines.BEGIN + 1, 4, "raspberry").replace(SESSION.encode(), FORK.encode()), path=path)
+
+    def go_on() -> None:
+        recorder.write(lines.tool_use(NOW - lines.BEGIN + 50, "tool-late", "Read", file_path="/home/dev/api/a.py"))
+        recorder.life.take_in(recorder.transcript)
+
+    recorder.agent = Late(go_on)
+    recorder.digest = Digest(other.database, recorder.agent, other.settings, clock=lambda: recorder.now)
+    other.take_in(path)
+    assert other.rows("SELECT outcome FROM agent_requests") == [("answered",)]
+    assert other.rows("SELECT count(*) FROM observations") == [(1,)]
+    assert other.rows("SELECT count(*) FROM forgotten WHERE key = 'tool-late'") == [(1,)]
+    other.close()
+
+
+def test_a_session_of_another_project_that_went_into_a_forgotten_ones_folder_stays(tmp_path: Path) -> None:
+    other = made(tmp_path / "other", is_taken_in=False)
+    recorder = other.recorder
+    path = recorder.transcript.with_name(f"{FORK}.jsonl")
+
+    def write(at: int, number: int, word: str) -> None:
+        recorder.write(told(at, number, word).replace(SESSION.encode(), FORK.encode()), path=path)
+
+    def elsewhere(data: bytes) -> bytes:
+        return data.replace(PROJECT.encode(), b"/home/dev/other")
+
+    recorder.transcript.write_bytes(elsewhere(told(0, 1, "marmalade")))
+    other.take_in()
+    write(100, 2, "raspberry")
+    other.take_in(path)
+    recorder.write(elsewhere(told(200, 3, "gooseberry").replace(SESSION.encode(), FORK.encode())), path=path)
+    other.forget(project="/home/dev/other")
+    other.take_in(path)
+    assert other.prompts() == ["raspberry", "gooseberry"]
+    assert other.rows(f"SELECT count(*) FROM forgotten WHERE key = '{FORK}'") == [(0,)]
+    other.close()
+
+
+def test_what_an_older_hook_raised_whole_loses_all_text_and_is_still_lowered(world: World) -> None:
+    """While no watcher runs nobody else takes it away; a later Claude Code may say it in a field of its own."""
+    event = json.dumps({"last_assistant_message": "Did it.", "message": SECRET, "transcript_path": "/a.jsonl"})
+    with world.database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO flags (session_id, kind, project, event, raised_at_epoch) VALUES (?, 'finalize', '', ?, ?)",
+            (SESSION, event, NOW),
+        )
+    assert world.forget(text=SECRET).is_overwritten
+    assert world.leaks(SECRET) == []
+    ((kept,),) = world.rows("SELECT event FROM flags WHERE lowered_at_epoch IS NULL")
+    assert set(json.loads(kept)) == {"digest", "closing_digest", "transcript_path"}
 
 
 def test_a_failure_that_comes_too_late_counts_for_nobody(late: World) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from watcher.transcript import excerpts
 
 
@@ -33,3 +35,23 @@ def test_files_by_tool() -> None:
     assert excerpts.files_modified("NotebookEdit", {"notebook_path": "/n"}) == ("/n",)
     assert excerpts.files_read("Bash", {"command": "cat /a"}) == ()
     assert excerpts.files_modified("Write", {"file_path": 3}) == ()
+
+
+KEY = "AKIA" + "Q3EGRB7X" + "W5ZJ4TNM"
+HIDDEN = ["\x1b[0m", "\x01", "\b", "\u200b", "\x7f"]
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_a_secret_in_an_input_is_not_parted_by_what_cannot_be_seen(hidden: str, is_nested: bool) -> None:
+    text = f"echo {KEY[:9]}{hidden}{KEY[9:]} done"
+    kept = excerpts.input_excerpt({"todos": [{"content": text}]} if is_nested else {"command": text}, 4000)
+    assert "[redacted: aws-access-key] done" in kept
+    json.loads(kept)
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+@pytest.mark.parametrize("at", range(1, 20))
+def test_of_a_secret_so_parted_the_cut_leaves_no_half(hidden: str, at: int) -> None:
+    text = f"{'word ' * 600}"[: 2400 - at] + f" {KEY[:3]}{hidden}{KEY[3:]} " + "tail " * 2000
+    assert "AKIA" not in excerpts.excerpt(text, 4000)

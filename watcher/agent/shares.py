@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from watcher.privacy.plain import plain
+from watcher.privacy.redaction import redact
 
 GAP = " […] "
 LEAST = 24  # bytes; less than this says nothing
@@ -56,7 +57,8 @@ def cut(text: str, most: int, *, head: float = 2 / 3) -> str:
 
     What something is stands at the start, how it ended at the end. Nothing is returned where nothing can be told.
     """
-    text = plain(text)
+    if (seen := plain(text)) != text:
+        text = redact(seen)  # what an older version has kept may hold a secret that was parted so
     # No character takes less than a byte.
     if len(text) <= most and size(whole := escape(text)) <= most:
         return whole

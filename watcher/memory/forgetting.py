@@ -33,11 +33,9 @@ _OF_PROJECT = (
     "UPDATE agent_requests SET project = '' WHERE project = :project",
 )
 _AMONG = "IN (SELECT value FROM json_each(:these))"
-# What tells of a session only how it went. What is raised is still to be lowered, but need not say what was said.
+# What tells of a session only how it went. What is raised is still to be lowered.
 _TRACES = """
 DELETE FROM flags WHERE session_id {among} AND lowered_at_epoch IS NOT NULL;
-UPDATE flags SET event = iif(json_valid(event), json_remove(event, '$.last_assistant_message'), '{{}}')
-    WHERE session_id {among};
 DELETE FROM broken_lines WHERE path IN (SELECT path FROM checkpoints WHERE session_id {among})
 """
 _OF_WHOLE = """
@@ -58,8 +56,6 @@ WHERE session_id = ?
 # Where a text may stand beside the rows that are about what was done; the last ones are made anew.
 _OF_TEXT = (
     "DELETE FROM flags WHERE mentions(event) AND lowered_at_epoch IS NOT NULL",
-    "UPDATE flags SET event = iif(json_valid(event), json_remove(event, '$.last_assistant_message'), '{}') "
-    "WHERE mentions(event)",
     "DELETE FROM broken_lines WHERE mentions(head)",
     "DELETE FROM conditions WHERE mentions(text) OR mentions(hint)",
     "DELETE FROM project_names WHERE mentions(name)",

@@ -294,7 +294,8 @@ def take_in(
     known = connection.execute(_SESSION, this).one_or_none()
     last = connection.execute(_LAST_PROMPT, this).one()
     if last.has_forgotten:
-        places = (source.project, source.cwd, known.project if known else "")
+        # Where a session began says whose it is: its later lines may be from a folder of another project.
+        places = (source.project, (known.project if known else "") or source.cwd)
         records = sifting.sift(connection, source, places, records, now=now)
         if not records:
             return Taken()

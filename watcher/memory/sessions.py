@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
-from watcher.memory import tombstones
 from watcher.memory.database import iso, least
 from watcher.memory.models import (
     Delivery,
@@ -210,7 +209,6 @@ def lower_flag(connection: Connection, flag_id: int, *, outcome: str, now: int) 
         .where(Flag.id == flag_id, Flag.lowered_at_epoch.is_(None))
         .values(lowered_at_epoch=now, outcome=redact(outcome))
     )
-    tombstones.silence_flag(connection, flag_id)
 
 
 def _session(row: Row[tuple[object, ...]]) -> Session:

@@ -35,13 +35,7 @@ SELECT key FROM forgotten WHERE kind IN (SELECT value FROM json_each(:kinds))
 """
 # One number for all: how many times anything was forgotten shows in it, and what was forgotten does not.
 _COUNT = "SELECT coalesce(max(id), 0) FROM forgotten"
-_SILENCE = f"""
-UPDATE flags SET event = iif(json_valid(event), json_remove(event, '$.last_assistant_message'), '{{}}')
-WHERE id = ? AND EXISTS (
-    SELECT 1 FROM forgotten WHERE kind = '{TombstoneKind.SESSION}' AND key = flags.session_id
-        AND since_epoch <= raised_at_epoch AND (is_open OR raised_at_epoch <= until_epoch)
-)
-"""  # noqa: S608
+_LAST_COMMAND = f"SELECT coalesce(max(id), 0) FROM forgotten WHERE kind = '{TombstoneKind.COMMAND}' AND key != ''"  # noqa: S608
 _DUE = f"SELECT EXISTS (SELECT 1 FROM forgotten WHERE kind = '{TombstoneKind.COMMAND}' AND is_open)"  # noqa: S608
 _END = """
 UPDATE forgotten SET is_open = 0, until_epoch = max(until_epoch, ? - 1)
@@ -119,12 +113,6 @@ def known(connection: Connection, keys: Iterable[str], *kinds: TombstoneKind) ->
     return {key for (key,) in driver(connection).execute(_AMONG, values)}
 
 
-def silence_flag(connection: Connection, flag_id: int) -> None:
-    """Drop the assistant's last words from a flag where they end a turn that was forgotten while it ran."""
-    if connection.exec_driver_sql(_SILENCE, (flag_id,)).rowcount:
-        make_due(connection)
-
-
 def place_key(place: str) -> str:
     """Return what stands for a project, a folder of it or what it is known by: its name is not kept."""
     return hashlib.blake2b(place.encode("utf-8", "replace"), digest_size=16).hexdigest()
@@ -143,6 +131,14 @@ def observation_key(session_id: str, content_hash: str) -> str:
 def count(connection: Connection) -> int:
     """Return a number that is another one once anything more was forgotten."""
     return int(connection.exec_driver_sql(_COUNT).scalar_one())
+
+
+def last_command(connection: Connection) -> int:
+    """Return a number that is another one once a user had anything more forgotten.
+
+    `count` is another one, too, once something was kept out that came in later, which nobody had been shown.
+    """
+    return int(connection.exec_driver_sql(_LAST_COMMAND).scalar_one())
 
 
 def is_overwriting_due(connection: Connection) -> bool:

@@ -10,6 +10,7 @@ not seen here.
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ ALWAYS = (
     *(".htpasswd", ".netrc", "_netrc", ".pgpass"),
 )
 
-_SHELLS = frozenset({"Bash", "PowerShell"})
+_COMMANDS = ("command", "cmd", "script")  # by whichever of these names a tool, also another program's, takes one
 _OF_A_FILE = re.compile(r"path|file|folder|director|^(?:dir|glob|uri|url|source|destination)$", re.IGNORECASE)
 _PATTERN_TOOLS = frozenset({"Glob"})  # whose `pattern` is one of paths
 LONGEST_PATH = 4096  # characters; what is longer is no path
@@ -71,12 +72,14 @@ class Ignored:
         Take the project's folder, and the one that the tool was called in; empty where they are not known.
         """
         is_inside = self._is_inside(root, cwd)
-        if tool in _SHELLS:
-            command = given.get("command")
-            is_asked = isinstance(command, str) and (is_inside or self._may_name(command))
-            named = self._words(str(command)) if is_asked else iter(())
-        else:
-            named = _paths(tool, given)
+        named = itertools.chain(
+            _paths(tool, given),
+            *(
+                self._words(command)
+                for name in _COMMANDS
+                if isinstance(command := given.get(name), str) and (is_inside or self._may_name(command))
+            ),
+        )
         return any((is_inside or self._may_name(name)) and self._is_private(name, root, cwd) for name in named)
 
     def _is_inside(self, root: str, cwd: str) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from watcher.privacy.plain import plain
+
 MARK = "[private]"  # stands where something was
 
 # An opening tag is one even where its `>` is missing, a closing tag is not. With white space before the name it has to
@@ -34,10 +36,22 @@ class Public(NamedTuple):
 def without_private(text: str) -> Public:
     """Return a text with each private passage replaced by a mark.
 
-    A closing tag that closes nothing is left out, and the text before it stays.
+    A closing tag that closes nothing is left out, and the text before it stays. A tag counts as it is written, and
+    without what cannot be seen in it: of a text with private passages, what is returned is plain.
     """
     if "<" not in text:
         return Public(text, is_wholly_private=False, had_private=False)
+    public, had_private = _without_passages(text)
+    if (seen := plain(public)) != public:
+        seen, had_more = _without_passages(seen)
+        had_private = had_private or had_more
+        public = seen.strip() if had_private else public
+    is_wholly_private = had_private and _NOTHING_SAID.fullmatch(public) is not None
+    return Public(MARK if is_wholly_private else public, is_wholly_private, had_private)
+
+
+def _without_passages(text: str) -> tuple[str, bool]:
+    """Return a text without its passages, and whether there were any."""
     kept: list[str] = []
     depth = at = 0
     had_private = False
@@ -54,6 +68,4 @@ def without_private(text: str) -> Public:
         at = tag.end()
     if not depth:
         kept.append(text[at:])
-    public = "".join(kept).strip() if kept else text
-    is_wholly_private = had_private and _NOTHING_SAID.fullmatch(public) is not None
-    return Public(MARK if is_wholly_private else public, is_wholly_private, had_private)
+    return "".join(kept).strip() if len(kept) > 1 else text, had_private

@@ -52,7 +52,7 @@ class _Job:
     parts: Sequence[Part]
     tool_uses: Sequence[Sequence[StoredToolUse]]
     batch: base.Batch
-    forgotten: int  # `tombstones.count` as it was read
+    forgotten: int  # `tombstones.last_command` as it was read
     provenance: Provenance
 
     @property
@@ -241,7 +241,7 @@ class Digest:
             previous_summary=turns.summary_before(connection, first),
             earlier_titles=turns.observation_titles(connection, first, last),
         )
-        return _Job(parts, uses, batch, tombstones.count(connection), origins)
+        return _Job(parts, uses, batch, tombstones.last_command(connection), origins)
 
     def _begin(self, job: _Job) -> int | None:
         """Write down that a request is made, and return its id; None where the day's budget is spent."""
@@ -311,7 +311,7 @@ class Digest:
 
         The agent was shown titles and a summary from before, too, so any forgetting counts; what is left is asked anew.
         """
-        return tombstones.count(connection) != job.forgotten
+        return tombstones.last_command(connection) != job.forgotten
 
     def _count_failure(self, job: _Job, error: base.AgentError, request_id: int | None) -> None:
         with self._database.write() as connection:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from watcher.agent.extractive import ExtractiveAgent
-from watcher.memory import beside, forgetting, pages, search_index, selection, tombstones
+from watcher.memory import beside, forgetting, pages, search_index, selection, sessions, tombstones
 from watcher.memory.database import Database, DatabaseBusyError, driver
 from watcher.memory.selection import Selection, Wanted
 from watcher.recall.rendering import bring_up_to_date
@@ -61,6 +61,7 @@ def forget(
         moment = clock()
         beside.take(connection, database.path)  # of a memory before this one
         beneath = driver(connection)
+        sessions.reduce_events(connection)  # those of older hooks say what was said
         selected = selection.select(beneath, wanted)
         stones = forgetting.stones(beneath, wanted, selected, now=moment)
         beside.keep(database.path, stones, now=moment)

@@ -7,6 +7,7 @@ that the cut would halve goes as a whole.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -15,6 +16,9 @@ import orjson
 
 from watcher.privacy.plain import plain
 from watcher.privacy.redaction import redact, redact_part
+
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')  # of JSON
+_CONTROL = re.compile(r"\\(?:[bf]|u00[01])")  # as JSON writes what moves a terminal
 
 _READING = {"Read": "file_path", "NotebookRead": "notebook_path"}
 _MODIFYING = {
@@ -32,10 +36,13 @@ def excerpt(text: str, limit: int) -> str:
     """
     if len(text) <= limit:
         return _clean(text)
+    text = plain(text)  # first: what cannot be seen may part a secret that the cut halves
+    if len(text) <= limit:
+        return redact(text)
     head = limit * 3 // 5
     tail = limit - head
     beginning, end = redact_part(text, 0, head), redact_part(text, len(text) - tail, len(text))
-    return f"{_plain(beginning)}\n[… {len(text) - limit} characters left out …]\n{_plain(end)}"
+    return f"{beginning}\n[… {len(text) - limit} characters left out …]\n{end}"
 
 
 def input_excerpt(arguments: Mapping[str, Any], limit: int) -> str:
@@ -45,15 +52,17 @@ def input_excerpt(arguments: Mapping[str, Any], limit: int) -> str:
     """
     count = sum(isinstance(value, str) for value in arguments.values())
     most = max(200, limit // max(1, count))
-    if any(isinstance(value, str) and (len(value) > most or "\0" in value) for value in arguments.values()):
+    if any(isinstance(value, str) and len(value) > most for value in arguments.values()):
         arguments = {
-            name: excerpt(value, most) if isinstance(value, str) and (len(value) > most or "\0" in value) else value
+            name: excerpt(value, most) if isinstance(value, str) and len(value) > most else value
             for name, value in arguments.items()
         }
     try:
         text = orjson.dumps(arguments).decode()
     except TypeError:  # a number of more than 64 bits
         text = json.dumps(arguments, ensure_ascii=False)
+    if _CONTROL.search(text):  # whoever reads the JSON would take it away, and so join what it parts
+        text = _STRING.sub(_without_controls, text)
     return excerpt(text, limit * 2)  # as a whole: what is nested, and what its name makes a secret
 
 
@@ -80,7 +89,6 @@ def _clean(text: str) -> str:
 _clean_path = lru_cache(maxsize=4096)(_clean)  # the same few files again and again
 
 
-def _plain(redacted: str) -> str:
-    """Return a part of a text as it is kept: its secrets went first, as the rest of the text may tell of them."""
-    seen = plain(redacted)
-    return seen if seen == redacted else redact(seen)
+def _without_controls(string: re.Match[str]) -> str:
+    text = string[0]
+    return json.dumps(plain(json.loads(text)), ensure_ascii=False) if _CONTROL.search(text) else text
