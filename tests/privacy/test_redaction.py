@@ -53,6 +53,13 @@ def test_a_secret_between_the_beginning_of_a_command_and_another_secret_in_it_go
     assert found.count("[redacted: ") == 2
 
 
+@pytest.mark.parametrize("text", ["token: {0}", "data:\n  password: {0}\n", '{{"content": "a\\n  token: {0}\\nb"}}'])
+def test_a_value_that_ends_in_padding_is_no_type_of_a_default(text: str) -> None:
+    value = "Q" + some(Random("padding"), ALNUM, 26) + "="
+    assert value not in redact(text.format(value))
+    assert PASSWORD not in redact(f'token: str = "{PASSWORD}x9"') + redact(f"password: str={PASSWORD!r}")
+
+
 def test_code_holds_few_secrets() -> None:
     megabytes, found = ordinary.alarms()
 
