@@ -53,7 +53,16 @@ def test_a_secret_between_the_beginning_of_a_command_and_another_secret_in_it_go
     assert found.count("[redacted: ") == 2
 
 
-@pytest.mark.parametrize("text", ["token: {0}", "data:\n  password: {0}\n", '{{"content": "a\\n  token: {0}\\nb"}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token: {0}",
+        "data:\n  password: {0}\n",
+        '{{"content": "a\\n  token: {0}\\nb"}}',
+        '{{"c": "token: {0}"}}',
+        "token: {0} ; ls",
+    ],
+)
 def test_a_value_that_ends_in_padding_is_no_type_of_a_default(text: str) -> None:
     value = "Q" + some(Random("padding"), ALNUM, 26) + "="
     assert value not in redact(text.format(value))
