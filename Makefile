@@ -45,9 +45,12 @@ fuzz: .venv/.installed  ## whatever can be made up, at every door, for ten minut
 
 audit: .venv/.installed  ## what is locked against the known vulnerabilities; asks the package index
 	@said=$$(mktemp) && trap 'rm -f "$$said"' EXIT; \
-	$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements.lock 2>"$$said" && cat "$$said" >&2 && exit 0; \
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock 2>"$$said" && cat "$$said" >&2 && exit 0; \
 	if grep -qE "Connection(Error|Timeout)|ConnectTimeout|ReadTimeout|ServiceError" "$$said"; then \
 		echo "make audit: cannot reach the package index, which knows of the vulnerabilities; try again with a network" >&2; \
+	elif grep -q "could not be audited" "$$said"; then \
+		cat "$$said" >&2; \
+		echo "make audit: what answers as the package index knows nothing of vulnerabilities; try again where pypi.org does" >&2; \
 	else cat "$$said" >&2; fi; exit 1
 
 lock: .venv/.installed  ## resolve the dependencies anew, for every platform

@@ -112,9 +112,11 @@ def commands(arguments: list) -> list:
     found = []
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     pythons = [os.path.join(root, ".venv", *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))]
+    named = os.path.join(hook.home(), "data", "launcher")
     try:
-        with open(os.path.join(hook.home(), "data", "launcher"), "rb") as launcher:
-            pythons.append(os.fsdecode(launcher.readline().strip()))
+        if hook.is_ours(named):  # it says what is run: a file that others can write is worth no folder that they cannot
+            with open(named, "rb") as launcher:
+                pythons.append(os.fsdecode(launcher.readline().strip()))
     except OSError:
         pass
     found += [[python, "-P", "-m", "watcher", *arguments] for python in pythons if os.path.isfile(python)]

@@ -61,6 +61,24 @@ def test_what_builds_is_installed_from_the_lock_too() -> None:
     assert "--no-deps --no-build-isolation" in installs[1]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="make runs its recipes in a shell")
+def test_an_audit_that_looked_up_nothing_is_a_failure(tmp_path: Path) -> None:
+    """pip-audit counts what its index does not know as skipped, and says that it found no vulnerabilities."""
+    said = "ERROR:pip_audit._cli:attrs: Dependency not found on PyPI and could not be audited: attrs (26.1.0)"
+    (tmp_path / "pip-audit").write_text(f'#!/bin/sh\ncase "$*" in *--strict*) echo "{said}" >&2; exit 1;; esac\n')
+    (tmp_path / "pip-audit").chmod(0o755)
+    told = subprocess.run(
+        ["make", "-o", ".venv/.installed", "audit", f"BIN={tmp_path}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode
+    assert said in told.stderr
+    assert "make audit: what answers as the package index" in told.stderr
+
+
 def imported(path: Path) -> set[str]:
     """Return the top names of all modules that a file imports, wherever in it."""
     found: set[str] = set()

@@ -117,7 +117,11 @@ def test_a_project_goes_by_its_folder_or_name_and_a_session_by_how_its_id_begins
     ("args", "said"),
     [
         ([], "forget what?"),
-        (["--text", "  "], "forget what?"),
+        (["--text", "  "], "--text is empty"),
+        (["--project", PROJECT, "--text", ""], "--text is empty"),
+        (["--project", PROJECT, "--since", ""], "--since is empty"),
+        (["--project", PROJECT, "--session", ""], "--session is empty"),
+        (["--project", "", "--text", "x"], "--project is empty"),
         (["P1", "--text", "x"], "they take no other options"),
         (["8e2f"], "claude-mem forget --session 8e2f"),
         (["--since", "tomorrow"], "is no date"),
@@ -197,6 +201,8 @@ def test_an_export_s_file_is_for_its_owner_and_never_written_over(home: Path) ->
     claude_mem(home, "export", "--output", str(path), "--force", "--format", "markdown")
     assert path.read_text().startswith("# Memory of claude-mem")
     assert [found.name for found in home.glob("memory*")] == ["memory.jsonl"]
+    told = claude_mem(home, "export", "--output", str(home / "gone" / "memory.jsonl"), code=2)
+    assert told.startswith(f"claude-mem: {home / 'gone'} is no folder")
 
 
 def test_an_export_in_markdown_tells_each_session_in_its_order(still: Path) -> None:

@@ -65,6 +65,15 @@ def test_look_at_the_lock_leaves_it_free(watched: World) -> None:
         pass
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there the user's profile keeps others out")
+def test_what_others_can_write_says_not_what_is_run(quick: World) -> None:
+    quick.name_launcher(quick.install_launcher(installed(quick), ""))
+    (quick.home / "data" / "launcher").chmod(0o666)
+    quick.install_launcher(on_path(quick), "")
+    quick.run(SCRIPT)
+    assert quick.wait_started()[0] == f"{on_path(quick)} {ARGUMENTS.removeprefix('-P -m watcher ')}"
+
+
 def test_plugins_own_python_comes_first(quick: World) -> None:
     quick.install_launcher(in_plugin(quick), "")
     quick.name_launcher(quick.install_launcher(installed(quick), ""))

@@ -37,6 +37,38 @@ def test_what_only_looks_like_a_secret_stays(seed: int) -> None:
         assert redact(text) == text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'curl -d "password={0}" -u admin:{1} https://api.acme.io',
+        'curl -H "X-Api-Key: {0}" -u admin:{1} https://api.acme.io',
+        '{{"content": "curl https://acme.io\\nDB_PASSWORD={0} ./run\\ncurl -u admin:{1} https://acme.io"}}',
+        "mysql -h db -e \"set password='{0}'\" -p{1} shop",
+    ],
+)
+def test_a_secret_between_the_beginning_of_a_command_and_another_secret_in_it_goes_too(text: str) -> None:
+    planted = "S3cr3t" + "Pw9f8e7d6c5b4a", "G8NPRV" + "dD53X83RZJ"
+    found = redact(text.format(*planted))
+    assert not [one for one in planted if one in found], found
+    assert found.count("[redacted: ") == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token: {0}",
+        "data:\n  password: {0}\n",
+        '{{"content": "a\\n  token: {0}\\nb"}}',
+        '{{"c": "token: {0}"}}',
+        "token: {0} ; ls",
+    ],
+)
+def test_a_value_that_ends_in_padding_is_no_type_of_a_default(text: str) -> None:
+    value = "Q" + some(Random("padding"), ALNUM, 26) + "="
+    assert value not in redact(text.format(value))
+    assert PASSWORD not in redact(f'token: str = "{PASSWORD}x9"') + redact(f"password: str={PASSWORD!r}")
+
+
 def test_code_holds_few_secrets() -> None:
     megabytes, found = ordinary.alarms()
 

@@ -83,7 +83,7 @@ def _opened(path: Path | None, *, is_forced: bool) -> Iterator[IO[bytes]]:
     """Give what is written to: a file of which a half is never left under its name, or stdout.
 
     Raises:
-        UsageError: there is a file of that name.
+        UsageError: there is a file of that name, or no folder for it.
     """
     if path is None:
         yield sys.stdout.buffer
@@ -91,6 +91,8 @@ def _opened(path: Path | None, *, is_forced: bool) -> Iterator[IO[bytes]]:
     path = path.expanduser()
     if path.exists() and (not is_forced or not path.is_file()):
         raise UsageError(f"{path} is there already", hint="--force to write over it, or name another file")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent} is no folder", hint=f"mkdir -p {path.parent}, or name another file")
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)  # of an export that was killed
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

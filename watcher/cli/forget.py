@@ -33,18 +33,20 @@ def forget(
         list[str] | None, typer.Argument(help="What search prints: #12, S3, P4.", metavar="ID", show_default=False)
     ] = None,
     session: Annotated[
-        str, typer.Option("--session", help="All of the session whose id begins so.", metavar="ID")
-    ] = "",
+        str | None, typer.Option("--session", help="All of the session whose id begins so.", metavar="ID")
+    ] = None,
     project: Annotated[
-        Path | None, typer.Option("--project", help="All of a project: its folder, or its name.", metavar="DIR")
+        str | None, typer.Option("--project", help="All of a project: its folder, or its name.", metavar="DIR")
     ] = None,
     text: Annotated[
-        str, typer.Option("--text", help="Turns in which this stands, whatever the case.", metavar="WORDS")
-    ] = "",
+        str | None, typer.Option("--text", help="Turns in which this stands, whatever the case.", metavar="WORDS")
+    ] = None,
     since: Annotated[
-        str, typer.Option("--since", help="Turns not older: 2026-11-01, today, 12h, 3d, 2w.", metavar="DATE")
-    ] = "",
-    until: Annotated[str, typer.Option("--until", help="Turns not newer; a day is meant whole.", metavar="DATE")] = "",
+        str | None, typer.Option("--since", help="Turns not older: 2026-11-01, today, 12h, 3d, 2w.", metavar="DATE")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", help="Turns not newer; a day is meant whole.", metavar="DATE")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, and change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: what went, and what may still hold it.")] = False,
@@ -87,18 +89,29 @@ def forget(
 
 
 def _wanted(
-    settings: Settings, ids: list[str], session: str, project: Path | None, text: str, since: str, until: str
+    settings: Settings,
+    ids: list[str],
+    session: str | None,
+    project: str | None,
+    text: str | None,
+    since: str | None,
+    until: str | None,
 ) -> Wanted:
     """Return what is meant.
 
     Raises:
-        UsageError: nothing is, or ids and something else, or what is no id.
+        UsageError: nothing is, or ids and something else, or what is no id, or an option is empty.
     """
     from watcher.cli import dates
     from watcher.memory import browse, lookup
     from watcher.memory.selection import Wanted
 
-    has_filter = bool(session or project is not None or text.strip() or since or until)
+    options = {"--session": session, "--project": project, "--text": text, "--since": since, "--until": until}
+    for option, value in options.items():
+        # One that is left out would widen what goes: a variable of a script that is not set is no such wish.
+        if value is not None and not value.strip():
+            raise UsageError(f"{option} is empty", hint=_WHAT)
+    has_filter = any(value is not None for value in options.values())
     if ids and has_filter:
         raise UsageError("ids name what goes: they take no other options", hint=_WHAT)
     if not ids and not has_filter:
@@ -114,8 +127,8 @@ def _wanted(
         raise UsageError("--since is later than --until", hint="give the earlier one to --since")
     with lookup.opened(settings.database) as connection:
         session_id = browse.session(connection, session).session_id if session else ""
-        folder = arguments.project(connection, project) if project is not None else None
-    return Wanted(tuple(one for one in refs if one), session_id, folder, text.strip(), begin, end)
+        folder = arguments.project(connection, Path(project)) if project is not None else None
+    return Wanted(tuple(one for one in refs if one), session_id, folder, (text or "").strip(), begin, end)
 
 
 def _preview(settings: Settings, wanted: Wanted) -> Preview:

@@ -30,7 +30,8 @@ KEYWORDS = (
     *("appkey", "_key", "-key", "_auth", '"auth', "auth_", "securestring"),
 )
 
-_ANNOTATION = r":\s{0,3}[A-Za-z][\w.\[\], |&]{0,30}?[ \t]?=(?![=>])"
+# Without a gap before it, an equals sign may be the padding of base64, as in a secret of Kubernetes.
+_ANNOTATION = r":\s{0,3}(?:[A-Za-z][\w.\[\], |&]{0,30}?[ \t]|[A-Za-z]{2,10})=(?![=>])"
 _SEPARATOR = (
     rf"{_ANNOTATION}|=>|:=|<-|\|{{1,2}}=?|\?\?|={{1,3}}|![=]{{1,2}}|:|%3[dD]|%3[aA]|\\{{1,4}}u003[dD]|&gt;(?!&lt;)|>"
     rf"|,?{GAP}{{0,4}}(?:{NEWLINE}(?:{COLOUR})?{LINE}?{GAP}{{0,20}})?{QUOTE}?value{QUOTE}?{GAP}{{0,3}}(?:[:=]|%3[aAdD])"

@@ -94,7 +94,7 @@ def _written(text: str) -> tuple[list[Span], set[Way]]:
     automaton, finds, read, noisy = table()
     spans: list[Span] = []
     ways: set[Way] = set()
-    found_end = token_end = 0
+    found_start = found_end = token_start = token_end = 0
     for number, start, end in automaton.find_matches_as_indexes(lowered, overlapping=True):
         if (
             number in noisy
@@ -105,10 +105,14 @@ def _written(text: str) -> tuple[list[Span], set[Way]]:
             continue
         for is_token, one in finds[number]:
             # Within what was found there is nothing more to find, but that a token may reach further than a value.
-            if start >= (token_end if is_token else found_end) and (span := one(text, start, end)):
+            # Before it there may be: `curl` finds what stands behind its options, and in those are others.
+            is_within = token_start <= start < token_end if is_token else found_start <= start < found_end
+            if not is_within and (span := one(text, start, end)):
                 spans.append(span)
-                found_end = max(found_end, span.end)
-                token_end = max(token_end, span.end) if is_token else token_end
+                if span.end > found_end:
+                    found_start, found_end = span.start, span.end
+                if is_token and span.end > token_end:
+                    token_start, token_end = span.start, span.end
         if number in read:
             ways.add(read[number])
     if _hidden not in ways and blocks.has_long_run(lowered):

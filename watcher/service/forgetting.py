@@ -26,7 +26,7 @@ from watcher.settings import Settings
 
 OVERWRITE_WAIT = 20.0  # seconds, for others to be done with the file
 # What says only how things stand.
-_SIGNS = {"launcher", "at-prompt", "watcher.lock", "watcher.starting", "import.lock", "locks.failed"}
+_SIGNS = {"launcher", "at-prompt", "excluded", "watcher.lock", "watcher.starting", "import.lock", "locks.failed"}
 
 Progress = Callable[[str], None]  # told what is done next
 
