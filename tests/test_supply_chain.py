@@ -86,6 +86,8 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            if node.module == "urllib.parse":
+                continue  # which reads addresses, and goes to none
             found.add(node.module.partition(".")[0])
     return found
 

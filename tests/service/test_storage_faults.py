@@ -187,7 +187,9 @@ def test_a_damaged_database_is_put_aside_and_the_memory_rebuilt(
     assert f"put aside in {folder}" in said
     assert "Traceback" not in said
     assert watcher.rows("SELECT count(*) FROM tool_uses WHERE attempts > 0") == [(0,)]
-    assert watcher.run("context", "--project", "/home/dev/api").stdout.startswith("# Memory of earlier sessions")
+    assert watcher.run("context", "--project", "/home/dev/api").stdout.startswith(
+        "<claude-mem-notes>\n# Memory of earlier sessions"
+    )
     shutil.rmtree(folder)
     watcher.end()
     watcher.start()

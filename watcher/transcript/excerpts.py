@@ -18,7 +18,7 @@ from watcher.privacy.plain import plain
 from watcher.privacy.redaction import redact, redact_part
 
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')  # of JSON
-_CONTROL = re.compile(r"\\(?:[bf]|u00[01])")  # as JSON writes what moves a terminal
+_CONTROL = re.compile("\\\\(?:[bfr]|u00[01])|[\x85\u2028\u2029]")  # as JSON writes what moves a terminal
 
 _READING = {"Read": "file_path", "NotebookRead": "notebook_path"}
 _MODIFYING = {
