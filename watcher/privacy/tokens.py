@@ -15,9 +15,7 @@ class Token(NamedTuple):
 
     kind: str
     anchor: str  # a literal of it, in the case in which it is written
-    body: (
-        str  # a pattern of what follows the anchor; each class in it may be interrupted as a string is (see detectors)
-    )
+    body: str  # a class of characters: what follows the anchor; it may be interrupted as a string is (see detectors)
     least: int  # characters of that at least
     most: int = 400
     lead: str = ""  # a pattern of what precedes the anchor
