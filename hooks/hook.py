@@ -156,6 +156,11 @@ def is_ours(path: str) -> bool:
     return found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
+def _can_enter(path: str) -> bool:
+    """Say whether others get at what is in a folder. The watcher decides the same: watcher/permissions.py."""
+    return bool(os.stat(path).st_mode & 0o011)
+
+
 def database() -> str:
     """Return the path of the database, which need not exist."""
     return os.path.join(home(), "data", "claude-mem.db")
@@ -165,6 +170,8 @@ def connect() -> object:
     """Open the database, which is never created here; each statement is a transaction of its own."""
     if os.path.islink(database()):
         raise OSError(f"{database()} is a symbolic link: it is not followed")
+    if not is_ours(os.path.dirname(database())) or (not is_ours(database()) and _can_enter(home())):
+        raise OSError(f"others can write into {database()}; run: claude-mem doctor")
     path = database().replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     if os.name == "nt":
         path = path.replace("\\", "/")

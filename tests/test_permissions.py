@@ -122,6 +122,18 @@ def test_what_was_wider_is_narrowed_and_stays_what_it_is(home: Path, settings: S
     assert rows(settings.database, "SELECT count(*) FROM flags") == [(0,)]
 
 
+@pytest.mark.parametrize("end", ["", "-wal"])
+def test_a_database_that_others_can_get_at_and_write_is_not_believed(home: Path, end: str) -> None:
+    path = home / "data" / f"claude-mem.db{end}"
+    path.touch()
+    path.chmod(0o666)
+    load(home)  # they cannot get there
+    for folder in (home, home / "data"):
+        folder.chmod(0o755)
+    with pytest.raises(OpenToOthersError, match="can write"):
+        load(home)
+
+
 def test_folders_on_the_way_are_made_for_their_owner_too(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

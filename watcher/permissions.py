@@ -45,7 +45,11 @@ def check(home: Path) -> None:
         _check_place(home / name)
     _check_settings(home / "config.toml")
     for end in ("", "-wal", "-shm"):
-        _check_file(home / "data" / f"claude-mem.db{end}")
+        database = home / "data" / f"claude-mem.db{end}"
+        _check_file(database)
+        # An older version may have made it wide, and the folder around it has been closed since: that is soon narrowed.
+        if _can_enter(home) and _can_enter(home / "data"):
+            _check_place(database)
 
 
 def close(home: Path) -> None:
@@ -181,6 +185,14 @@ def _check_file(path: Path) -> None:
 def _below(folder: Path) -> Iterator[Path]:
     for where, folders, files in os.walk(folder):
         yield from (Path(where, name) for name in [*folders, *files])
+
+
+def _can_enter(folder: Path) -> bool:
+    """Say whether others get at what is in a folder."""
+    try:
+        return bool(stat.S_IMODE(folder.stat().st_mode) & 0o011)
+    except OSError:
+        return False
 
 
 def _narrow(path: Path) -> None:

@@ -288,3 +288,13 @@ def test_nothing_is_done_where_others_can_write(world: World, bits: int) -> None
     for script in SCRIPTS:
         assert world.run(script) == QUIET
     assert list(world.home.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["data", "data/claude-mem.db"])
+def test_a_database_that_others_can_get_at_and_write_is_left_alone(watched: World, name: str) -> None:
+    watched.home.chmod(0o755)
+    path = watched.home / name
+    path.chmod(path.stat().st_mode | 0o022)
+    assert watched.run("stop.py") == QUIET
+    assert "others can write into" in watched.log
+    assert watched.execute("SELECT * FROM flags") == []
