@@ -246,6 +246,27 @@ def test_a_command_with_private_arguments_is_kept_without_them(memory: Recorder)
     assert [row[1:3] for row in prompts(memory)] == [("/review [private]", 0)]
 
 
+def test_what_is_private_in_the_words_that_refuse_a_tool_use_is_not_kept(memory: Recorder) -> None:
+    said = (
+        "The user doesn't want to proceed with this tool use. The tool use was rejected (eg. if it was a file edit, "
+        "the new_string was NOT written to the file). To tell you how to proceed, the user said:\n"
+        f"Not so. {PRIVATE} Sorted."
+    )
+    memory.write(
+        lines.prompt(1, "Mend it."),
+        lines.tool_use(10, "refused", "Write", file_path="/x/a.py"),
+        lines.tool_result(20, "refused", said, is_error=True),
+        lines.tool_use(30, "read", "Read", file_path="/x/app.csproj"),
+        lines.tool_result(40, "read", "<Private>False</Private>"),
+    )
+    memory.ingest.take_in(memory.transcript)
+    outputs = [str(row[0]) for row in memory.rows("SELECT output FROM tool_uses ORDER BY created_at_epoch")]
+    assert SECRET not in outputs[0]
+    assert "Not so. [private] Sorted." in outputs[0]
+    assert outputs[1] == "<Private>False</Private>"
+    assert SECRET.encode() not in everything(memory)
+
+
 def test_an_image_in_a_private_prompt_changes_nothing(memory: Recorder) -> None:
     blocks = [{"type": "image", "source": {}}, {"type": "text", "text": "<private>"}, {"type": "text", "text": SECRET}]
     memory.write(lines.line(0, type="user", uuid="p", message={"role": "user", "content": blocks}))

@@ -21,6 +21,8 @@ _TAG = re.compile(
     r"|\s+pr[iİı]vate\s*(?:\s[\w-]+\s*=[^<>]*)?/?>)",
     re.IGNORECASE,
 )
+# What the CLI gives as the result of a tool use that the user has refused, before what was typed then.
+_REFUSED = re.compile(r"\A[^\n]{0,40}user doesn't want to (?s:.{0,400}?)the user said:")
 # What may stand beside private passages in a prompt that says nothing else: pictures, of which only their mark is kept.
 _NOTHING_SAID = re.compile(r"(?:\s|\[private\]|\[(?:image|document)\]|\[Image #\d+\])*")
 
@@ -69,3 +71,12 @@ def _without_passages(text: str) -> tuple[str, bool]:
     if not depth:
         kept.append(text[at:])
     return "".join(kept).strip() if len(kept) > 1 else text, had_private
+
+
+def without_private_refusal(result: str) -> str:
+    """Return the result of a tool use; where the user has refused that with words, without what is private in them.
+
+    In any other result such a tag is a file's or a program's.
+    """
+    refused = _REFUSED.match(result) if "<" in result else None
+    return result[: refused.end()] + without_private(result[refused.end() :]).text if refused else result

@@ -274,7 +274,7 @@ class Ingest:
                     is_skipped=self._noise.is_noise(entry.name, entry.input),
                 )
             case entries.ToolResult():
-                output = excerpts.excerpt(entry.text, limit)
+                output = excerpts.excerpt(passages.without_private_refusal(entry.text), limit)
                 return records.ToolResultRecord(entry.at, entry.tool_use_id, output, entry.is_error)
             case entries.AssistantText():
                 return records.WordsRecord(entry.at, closing_words(entry.text))
