@@ -69,6 +69,12 @@ def test_a_value_that_ends_in_padding_is_no_type_of_a_default(text: str) -> None
     assert PASSWORD not in redact(f'token: str = "{PASSWORD}x9"') + redact(f"password: str={PASSWORD!r}")
 
 
+def test_a_value_behind_a_call_is_not_taken_for_that_call() -> None:
+    """Before 3.11.5, Python's possessive groups match what they have only begun to match."""
+    value = some(Random("call"), ALNUM, 40) + "7"
+    assert value not in redact(f'let STORAGE_KEY = String::from("{value}");')
+
+
 def test_code_holds_few_secrets() -> None:
     megabytes, found = ordinary.alarms()
 

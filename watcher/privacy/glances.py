@@ -20,6 +20,8 @@ _TELLING = _PASSWORDS + _STRONG
 _LINKED = frozenset(bytes((one,)) for one in b"-_.abcdefghijklmnopqrstuvwxyz0123456789")
 _BEFORE = tuple(sign.lower().encode() for sign in (*VERBS, *BEFORE_A_LISTED))
 
+# Before 3.11.5, Python takes for matched what a possessive group has only begun to match (gh-106052): so `++` stands
+# behind single letters alone here.
 _QUOTE = r"\\{0,7}[\"'`]"
 _ENDS = r"(?=[\s<>;|\"'`\\&\x1b]|\Z)(?!(?<=[brfu])[\"'`\\&])"  # of a value without quotes, and of no prefix of a string
 _LETTER = r"(?:[\w.:,/)\[\]{}-]|\((?=[\w)]))"
@@ -39,12 +41,12 @@ _SLIGHT = re.compile(
         r"(?P<name>[\w.-]{0,39}+)(?:"
         # in a sentence or in code, where nothing sets it
         r"(?P<idle>(?<!is)(?<!was)(?:[(/}\[;*^~#@$+\n]| (?!is |was)[a-z0-9(\[{#/*]))"
-        rf"|(?:{_QUOTE})?+\]?+\)?+[ \t]{{0,12}}+(?:"
-        rf"{_SET}(?:{_quoted('q1')}|{_LETTER}{{1,7}}+{_ENDS}|{_UNNUMBERED}{{1,19}}+{_ENDS}|[\r\n])"
+        rf"|(?=(?P<closing>(?:{_QUOTE})?))(?P=closing)\]?+\)?+[ \t]{{0,12}}+(?:"
+        rf"{_SET}(?:{_quoted('q1')}|{_LETTER}{{1,7}}{_ENDS}|{_UNNUMBERED}{{1,19}}{_ENDS}|[\r\n])"
         rf"|,?+(?![ \t]{{0,4}}(?:{_QUOTE})?value)[ \t]{{0,3}}+{_quoted('q2')}"
         rf"|\([\w.:,/()\[\]{{}}-]*+(?=[\s<>;|\"'`\\&\x1b]|\Z)"
         # what is longer, and has no digit
-        rf"|(?P<weak>{_SET}(?:(?P<q3>{_QUOTE})[^\"'`\\\n0-9?]{{0,399}}+(?P=q3)|{_UNNUMBERED}{{1,399}}+{_ENDS}))"
+        rf"|(?P<weak>{_SET}(?:(?P<q3>{_QUOTE})[^\"'`\\\n0-9?]{{0,399}}+(?P=q3)|{_UNNUMBERED}{{1,399}}{_ENDS}))"
         r"))"
     ).encode()
 )
