@@ -22,6 +22,7 @@ from watcher.memory.database import Database, DatabaseBusyError
 from watcher.memory.models import SummarySource
 from watcher.memory.states import Basis
 from watcher.memory.turns import StoredToolUse, Turn
+from watcher.privacy.passages import without_private
 from watcher.privacy.redaction import redact
 from watcher.recall.rendering import bring_up_to_date
 from watcher.service import provenance
@@ -364,7 +365,7 @@ def _turn(
     """Return a turn, or a part of it, as an agent is shown it: without what an older version may have let in."""
     return base.Turn(
         number=turn.number,
-        prompts=tuple(map(redact, turn.prompts)),
+        prompts=tuple(redact(without_private(prompt).text) for prompt in turn.prompts),
         tool_uses=tuple(
             base.ToolUse(
                 tool_use_id=use.tool_use_id,
