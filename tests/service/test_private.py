@@ -305,3 +305,20 @@ def test_what_an_older_version_has_kept_of_a_private_passage_is_neither_sent_nor
     shown = asked(memory)
     assert "Go on" in shown
     assert SECRET not in shown
+
+
+def test_a_secret_that_an_older_version_has_kept_in_a_summary_is_not_sent(memory: Recorder) -> None:
+    key = "AKIA" + "Q3EGRB7X" + "W5ZJ4TNM"
+    memory.write(*turn(0, lines.prompt(0, "Go on"), "t-1", "words"))
+    finish(memory)
+    asked(memory)
+    with memory.database.write() as connection:
+        connection.exec_driver_sql("UPDATE session_summaries SET summary_text = ?", (f"Used {key}",))
+    memory.write(*turn(10_000, lines.prompt(10_000, "And on"), "t-2", "more"))
+    memory.now += 60_000
+    memory.life.take_in(memory.transcript)
+    memory.life.finalize(SESSION)
+    memory.now += 60_000
+    shown = asked(memory)
+    assert "Used [redacted: aws-access-key]" in shown
+    assert key not in shown

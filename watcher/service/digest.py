@@ -239,8 +239,8 @@ class Digest:
                 )
                 for part, some in zip(parts, uses, strict=True)
             ),
-            previous_summary=turns.summary_before(connection, first),
-            earlier_titles=turns.observation_titles(connection, first, last),
+            previous_summary=redact(turns.summary_before(connection, first)),
+            earlier_titles=tuple(map(redact, turns.observation_titles(connection, first, last))),
         )
         return _Job(parts, uses, batch, tombstones.last_command(connection), origins)
 
@@ -380,7 +380,7 @@ def _turn(
             for use in uses
         ),
         closing_text=redact(turn.closing_text) if wants_summary else "",
-        summary=own,
+        summary=redact(own),
         wants_summary=wants_summary,
     )
 
