@@ -6,6 +6,8 @@ import pytest
 
 from watcher.errors import UsageError
 from watcher.privacy.excluded import Excluded
+from watcher.service.admission import Admission
+from watcher.settings import PrivacySettings
 
 HOME = Path("/home/u")
 
@@ -51,3 +53,13 @@ def test_what_is_no_whole_path_is_said_so(pattern: str) -> None:
 def test_without_patterns_nothing_is() -> None:
     assert Excluded([], HOME).globs == ()
     assert not Excluded([], HOME).holds("/home/u")
+
+
+@pytest.mark.parametrize("space", ["\u00a0", "\u3000"])
+def test_a_folder_may_have_any_space_in_its_name(space: str) -> None:
+    """The memory's own home, too: Windows makes it of the user's name, in which some write a space of their own."""
+    folder = f"/home/dev{space}x/secret"
+    assert Excluded([folder], HOME).holds(f"{folder}/api")
+    assert Admission(PrivacySettings(), Path(f"/home/dev{space}x/.claude-mem")).is_private(
+        f"/home/dev{space}x/.claude-mem/agent"
+    )

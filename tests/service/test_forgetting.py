@@ -315,6 +315,21 @@ def test_a_session_of_another_project_that_went_into_a_forgotten_ones_folder_sta
     other.close()
 
 
+def test_a_text_is_gone_from_what_tells_how_things_went(world: World) -> None:
+    with world.database.write() as connection:
+        for statement in (
+            "INSERT INTO flags (session_id, kind, project, event, raised_at_epoch, lowered_at_epoch, outcome) "
+            "VALUES ('s', 'finalize', '', '{}', 1, 2, ?)",
+            "INSERT INTO broken_lines (path, offset, length, line_hash, head, reason, seen_at_epoch) "
+            "VALUES ('a', 0, 1, '', x'', ?, 1)",
+            "INSERT INTO watchers (pid, version, started_at_epoch, heartbeat_at_epoch, stop_reason) "
+            "VALUES (1, '', 1, 1, ?)",
+        ):
+            connection.exec_driver_sql(statement, (f"defect: {SECRET}",))
+    assert world.forget(text=SECRET).is_overwritten
+    assert world.leaks(SECRET) == []
+
+
 def test_what_an_older_hook_raised_whole_loses_all_text_and_is_still_lowered(world: World) -> None:
     """While no watcher runs nobody else takes it away; a later Claude Code may say it in a field of its own."""
     event = json.dumps({"last_assistant_message": "Did it.", "message": SECRET, "transcript_path": "/a.jsonl"})
@@ -397,6 +412,10 @@ def test_what_may_still_hold_it_is_named(world: World) -> None:
     (home / "claude-mem.db").write_text("of the TypeScript one")
     transcript = world.recorder.transcript
     (transcript.with_suffix("") / "subagents").mkdir(parents=True)
+    for own in (world.settings.excluded, world.settings.sdk_sessions, world.settings.at_prompt):
+        own.write_text("1\n")
+    (home / "agent").mkdir()
+    (home / "agent" / "login.json").write_text("{}")
     found = dict(forgetting.copies(world.settings, [str(transcript), str(transcript.with_name("gone.jsonl"))], SECRET))
     assert sorted(path.name for path in found) == [
         *(transcript.name, "claude-mem.db", "claude-mem.db.bak", "damaged-20260101T000000Z"),

@@ -313,3 +313,33 @@ def test_what_a_subagent_did_before_its_prompt_was_read_goes_with_it(memory: Rec
     memory.write(lines.prompt(0, PRIVATE))
     memory.life.take_in(memory.transcript)
     assert memory.rows("SELECT status, input, output, files_read FROM tool_uses") == [("skipped", None, None, "[]")]
+
+
+def test_what_an_older_version_has_kept_of_a_private_passage_is_neither_sent_nor_told(memory: Recorder) -> None:
+    memory.write(*turn(0, lines.prompt(0, "Go on"), "t-1", "words"))
+    memory.ingest.take_in(memory.transcript)
+    with memory.database.write() as connection:
+        connection.exec_driver_sql("UPDATE user_prompts SET prompt_text = ?", (f"Go on {PRIVATE}",))
+    finish(memory)
+    assert memory.rows("SELECT request FROM session_summaries") == [("Go on [private]",)]
+    assert SECRET not in memory.context()
+    shown = asked(memory)
+    assert "Go on" in shown
+    assert SECRET not in shown
+
+
+def test_a_secret_that_an_older_version_has_kept_in_a_summary_is_not_sent(memory: Recorder) -> None:
+    key = "AKIA" + "Q3EGRB7X" + "W5ZJ4TNM"
+    memory.write(*turn(0, lines.prompt(0, "Go on"), "t-1", "words"))
+    finish(memory)
+    asked(memory)
+    with memory.database.write() as connection:
+        connection.exec_driver_sql("UPDATE session_summaries SET summary_text = ?", (f"Used {key}",))
+    memory.write(*turn(10_000, lines.prompt(10_000, "And on"), "t-2", "more"))
+    memory.now += 60_000
+    memory.life.take_in(memory.transcript)
+    memory.life.finalize(SESSION)
+    memory.now += 60_000
+    shown = asked(memory)
+    assert "Used [redacted: aws-access-key]" in shown
+    assert key not in shown

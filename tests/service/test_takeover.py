@@ -335,3 +335,18 @@ def test_an_observation_of_theirs_that_was_forgotten_stays_away(world: Adopting,
     forgetting.forget(world.settings, world.database, Wanted((Ref("#", number),)), clock=lambda: world.now)
     world.take(path)
     assert world.rows("SELECT title FROM observations WHERE agent = 'claude-mem-ts'") == [("Saw 1",)]
+
+
+@pytest.mark.parametrize("when", ["beat", "progress"])
+def test_what_is_forgotten_while_it_is_taken_over_does_not_come_later(world: Adopting, when: str) -> None:
+    told = 0
+
+    def forget(*_sessions: int) -> None:
+        nonlocal told
+        told += 1
+        if told == 2:
+            forgetting.forget(world.settings, world.database, Wanted(since=0), clock=lambda: world.now)
+
+    taken = world.take(RECENT, **{when: forget})
+    assert taken.sessions in (1, 2)
+    assert world.rows(COUNTS) == [(0, 0, 0, 0)]

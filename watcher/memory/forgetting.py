@@ -55,8 +55,9 @@ WHERE session_id = ?
 """
 # Where a text may stand beside the rows that are about what was done; the last ones are made anew.
 _OF_TEXT = (
-    "DELETE FROM flags WHERE mentions(event) AND lowered_at_epoch IS NOT NULL",
-    "DELETE FROM broken_lines WHERE mentions(head)",
+    "DELETE FROM flags WHERE lowered_at_epoch IS NOT NULL AND (mentions(event) OR mentions(outcome))",
+    "DELETE FROM broken_lines WHERE mentions(head) OR mentions(reason)",
+    "UPDATE watchers SET stop_reason = 'crashed' WHERE mentions(stop_reason)",
     "DELETE FROM conditions WHERE mentions(text) OR mentions(hint)",
     "DELETE FROM project_names WHERE mentions(name)",
 )

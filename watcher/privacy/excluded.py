@@ -17,6 +17,7 @@ from watcher.errors import UsageError
 _HINT = 'write whole paths: exclude = ["~/clients/**", "**/secret-*"]'
 _IGNORES_CASE = sys.platform in ("win32", "darwin")  # as the file systems there do
 _WHOLE = re.compile(r"[/*]|[a-zA-Z]:/")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # among them what ends a line: hooks read a pattern a line
 
 
 class Excluded:
@@ -46,7 +47,7 @@ def _plain(pattern: str, home: Path) -> str:
     for user in ("~", "$HOME", "${HOME}", "%USERPROFILE%"):
         if path == user or path.startswith(user + "/"):
             path = home.as_posix() + path[len(user) :]
-    if not _WHOLE.match(path) or not path.isprintable():
+    if not _WHOLE.match(path) or _CONTROL.search(path):
         raise UsageError(f"[privacy] exclude: {pattern!r} is no whole path", hint=_HINT)
     while path.endswith(("/*", "/**", "/")):
         path = path.rstrip("*").rstrip("/")

@@ -22,6 +22,7 @@ from watcher.memory.database import Database, DatabaseBusyError
 from watcher.memory.models import SummarySource
 from watcher.memory.states import Basis
 from watcher.memory.turns import StoredToolUse, Turn
+from watcher.privacy.passages import without_private
 from watcher.privacy.redaction import redact
 from watcher.recall.rendering import bring_up_to_date
 from watcher.service import provenance
@@ -238,8 +239,8 @@ class Digest:
                 )
                 for part, some in zip(parts, uses, strict=True)
             ),
-            previous_summary=turns.summary_before(connection, first),
-            earlier_titles=turns.observation_titles(connection, first, last),
+            previous_summary=redact(turns.summary_before(connection, first)),
+            earlier_titles=tuple(map(redact, turns.observation_titles(connection, first, last))),
         )
         return _Job(parts, uses, batch, tombstones.last_command(connection), origins)
 
@@ -364,7 +365,7 @@ def _turn(
     """Return a turn, or a part of it, as an agent is shown it: without what an older version may have let in."""
     return base.Turn(
         number=turn.number,
-        prompts=tuple(map(redact, turn.prompts)),
+        prompts=tuple(redact(without_private(prompt).text) for prompt in turn.prompts),
         tool_uses=tuple(
             base.ToolUse(
                 tool_use_id=use.tool_use_id,
@@ -379,7 +380,7 @@ def _turn(
             for use in uses
         ),
         closing_text=redact(turn.closing_text) if wants_summary else "",
-        summary=own,
+        summary=redact(own),
         wants_summary=wants_summary,
     )
 

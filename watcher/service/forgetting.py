@@ -26,7 +26,10 @@ from watcher.settings import Settings
 
 OVERWRITE_WAIT = 20.0  # seconds, for others to be done with the file
 # What says only how things stand.
-_SIGNS = {"launcher", "at-prompt", "excluded", "watcher.lock", "watcher.starting", "import.lock", "locks.failed"}
+_SIGNS = {
+    *("launcher", "at-prompt", "excluded", "sdk-sessions"),
+    *("watcher.lock", "watcher.starting", "import.lock", "locks.failed"),
+}
 
 Progress = Callable[[str], None]  # told what is done next
 
@@ -125,6 +128,8 @@ def _is_own(settings: Settings, path: Path) -> bool:
     """Say of a file in the home whether it is the memory itself, or holds nothing of what was done."""
     if path.parent == settings.flags_aside:
         return path.suffix == ".json"  # it waits to be taken into the memory
+    if path == settings.home / "agent" / "login.json":
+        return True
     database = settings.database
     files = (database.name, f"{database.name}-wal", f"{database.name}-shm", beside.path_of(database).name)
     return path.parent == database.parent and path.name in (*files, *_SIGNS)

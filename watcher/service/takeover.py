@@ -89,7 +89,6 @@ class Takeover:
         digest = Digest(self.database, ExtractiveAgent(), self.settings, clock=self.clock)
         with self.database.read() as connection:
             horizon = retention.horizon(connection)
-            has_forgotten = tombstones.count(connection) > 0
             folders = Folders(theirs, adopted.projects(connection))
             kept = adopted.kept(connection)
         excluded = Excluded(self.settings.privacy.exclude)
@@ -103,7 +102,8 @@ class Takeover:
                 result.excluded += 1
                 self.progress(1)
                 continue
-            stays = self._not_forgotten(session, folders.of(session)) if has_forgotten else session
+            with self.database.read() as connection:
+                stays = _not_forgotten(connection, session, folders.of(session))
             if session.last_at < horizon or (stays != session and not _has_any(stays)):
                 result.forgotten += 1
             elif not _has_any(session):
@@ -120,28 +120,12 @@ class Takeover:
             digest.render(project)
         return result
 
-    def _not_forgotten(self, session: TheirSession, folder: str) -> TheirSession:
-        """Return a session without what a user had forgotten of it; both memories may tell its time differently."""
-        with self.database.read() as connection:
-            known = sessions.session(connection, session.session_id)
-            places = (folder, session.project, known.project if known else "")
-            forgotten = tombstones.of(connection, session.session_id, places)
-
-        def stays(thing: TheirPrompt | TheirObservation | TheirSummary) -> bool:
-            later = thing.at + SAME_PROMPT
-            return not (forgotten.covers(thing.at) or forgotten.covers(later) or forgotten.goes_on(later))
-
-        return replace(
-            session,
-            title="" if forgotten.has_no_title else session.title,
-            prompts=tuple(filter(stays, session.prompts)),
-            observations=tuple(filter(stays, session.observations)),
-            summaries=tuple(filter(stays, session.summaries)),
-        )
-
     def _take(self, session: TheirSession, folder: str, result: TakenOver) -> str:
         """Take over one session; return its project, as it is called here."""
         with self.database.write() as connection:
+            session = _not_forgotten(connection, session, folder)  # by now: somebody may just have had more forgotten
+            if not _has_any(session):
+                return folder
             known = sessions.session(connection, session.session_id)
             is_bare = known is not None and known.project == session.project != folder
             if is_bare or (known is not None and not known.project):
@@ -162,6 +146,27 @@ class Takeover:
             if is_adopted:
                 _put_own_summaries(connection, session.session_id, now=self.clock())
         return project
+
+
+def _not_forgotten(connection: Connection, session: TheirSession, folder: str) -> TheirSession:
+    """Return a session without what a user had forgotten of it; both memories may tell its time differently."""
+    if not tombstones.count(connection):
+        return session
+    known = sessions.session(connection, session.session_id)
+    places = (folder, session.project, known.project if known else "")
+    forgotten = tombstones.of(connection, session.session_id, places)
+
+    def stays(thing: TheirPrompt | TheirObservation | TheirSummary) -> bool:
+        later = thing.at + SAME_PROMPT
+        return not (forgotten.covers(thing.at) or forgotten.covers(later) or forgotten.goes_on(later))
+
+    return replace(
+        session,
+        title="" if forgotten.has_no_title else session.title,
+        prompts=tuple(filter(stays, session.prompts)),
+        observations=tuple(filter(stays, session.observations)),
+        summaries=tuple(filter(stays, session.summaries)),
+    )
 
 
 class _Numbers:
