@@ -191,6 +191,11 @@ TOKENS: dict[str, Make] = {
     "jwt": jwt,
 }
 
+def password(random: Random) -> str:
+    """Return a password that needs no quotes anywhere."""
+    return some(random, ALNUM + "_.-", random.choice([10, 14, 20]))
+
+
 # By kind: keys that only their name tells, and names that they go by.
 NAMED: dict[str, tuple[Make, tuple[str, ...]]] = {
     "aws secret key": (_joined((BASE64, 40)), ("AWS_SECRET_ACCESS_KEY", "aws_secret_access_key")),
@@ -227,6 +232,11 @@ NAMED: dict[str, tuple[Make, tuple[str, ...]]] = {
             "passphrase",
         ),
     ),
+    "pw": (password, ("pw", "PW", "root_pw", "DB_PW", "dbPw")),
+    "pre-shared key": (lambda random: some(random, ALNUM, random.choice([10, 16, 24])), ("psk", "PSK", "wpa_psk")),
+    "personal access token": (_joined((LOWER, 52)), ("AZURE_DEVOPS_EXT_PAT", "GITHUB_PAT", "gitlab_pat")),
+    "short token": (_joined((ALNUM, 16)), ("token", "TOKEN", "DEPLOY_TOKEN", "access_token")),
+    "short secret": (_joined((ALNUM, 16)), ("secret", "SECRET", "APP_SECRET")),
     "short password": (
         lambda random: random.choice(["Winter", "hunter", "Sommer", "qwertz", "Dragon"]) + some(random, DIGITS, 3),
         ("PASSWORD", "password", "REDIS_PASSWORD", "db_password", "DB_PASS"),
@@ -244,7 +254,3 @@ BLOCKS: dict[str, Make] = {
     "pgp private key": _pgp,
 }
 
-
-def password(random: Random) -> str:
-    """Return a password that needs no quotes anywhere."""
-    return some(random, ALNUM + "_.-", random.choice([10, 14, 20]))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from random import Random
 
 import pytest
 
 from tests.attacks import corpus, ordinary, vendor_keys
 from tests.attacks.vendor_keys import ALNUM, BASE32, some
+from watcher import privacy
 from watcher.privacy.redaction import MARGIN, redact, redact_part
 from watcher.transcript import excerpts
 
@@ -73,6 +75,37 @@ def test_a_value_behind_a_call_is_not_taken_for_that_call() -> None:
     """Before 3.11.5, Python's possessive groups match what they have only begun to match."""
     value = some(Random("call"), ALNUM, 40) + "7"
     assert value not in redact(f'let STORAGE_KEY = String::from("{value}");')
+
+
+NEAR_SECRETS = (
+    '#define LN_pbe_WithSHA1And3_Key_TripleDES_CBC "pbeWithSHA1And3-KeyTripleDES-CBC"',
+    '# define LN_pbeWithMD5AndRC2_CBC_key "pbeWithMD5AndRC2-CBC"',
+    '#define TLS1_TXT_PSK_WITH_RC4_128_SHA "PSK-RC4-SHA"',
+    '{"OLDPWD": "/home/someone/projects/claude4mem", "PWD": "/Users/someone/work/app2/source-tree"}',
+    "OLDPWD=/home/someone/projects/claude4mem",
+    "MachineFunctionPass::getAnalysisUsage2(AU); P = FSDiscriminatorPass::Pass1;",
+    "std::string p = FooPass::Base9x;",
+    "The password for the user is required. The password for bob is hashed with SHA256.",
+    "the password for the hash is sha512, the password is at least 12chars",
+    "Use UTF-8 as the password encoding. Use it as the password.",
+    "pw = pwd.getpwnam(name)\nhpw: h4sh3d_p4ss\nfile_pat = '*.py'\nurl_pat=re.compile(x)",
+    "change the password to user_id or with password hashing",
+    "arn:aws:logs:*:*:log-group:/aws/lambda/f1 10:20:30:40:50:60",
+    'variable "region" { default = "eu-west-1" }\nvariable "key_name" { default = "deploy-2024" }',
+)
+
+
+@pytest.mark.parametrize("text", NEAR_SECRETS)
+def test_what_is_like_a_secret_by_its_name_or_sentence_alone_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_nothing_but_single_letters_is_matched_possessively() -> None:
+    """Before 3.11.5, Python takes for matched what a possessive or atomic group has only begun to match."""
+    for path in Path(privacy.__file__).parent.glob("*.py"):
+        written = path.read_text(encoding="utf-8")
+        assert not re.search(r"\)(?:[*+?]|\{+[\d,]+\}+)\+", written), path
+        assert "(?>" not in written, path
 
 
 def test_code_holds_few_secrets() -> None:

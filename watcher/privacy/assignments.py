@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from watcher.privacy.syntax import BEFORE_A_LISTED, COLOUR, GAP, LINE, NEWLINE, QUOTE, VERBS, Span
+from watcher.privacy.syntax import BEFORE_A_LISTED, COLOUR, CONTINUED, GAP, LINE, NEWLINE, QUOTE, VERBS, Span
 from watcher.privacy.values import Assigned, is_about, is_password, is_secret
 
 # Literals of names, in lower case.
@@ -28,12 +28,16 @@ KEYWORDS = (
     ),
     *("privatekey", "private_key", "private-key", "encryptionkey", "accountkey", "masterkey", "signingkey", "authkey"),
     *("appkey", "_key", "-key", "_auth", '"auth', "auth_", "securestring"),
+    *("pw=", "pw:", "pw =", "pw'", 'pw"', "pw\\", "_pw", "-pw", "psk"),
+    *("_pat=", "_pat:", "_pat ", "_pat'", '_pat"', "_pat\\", "-pat ", "-pat="),
 )
+_SHORT = ("pw", "psk", "pat")  # other words have these letters, too
+_WHOLE = re.compile(r"(?:(?<![A-Za-z])(?:[Pp]w|PW|[Pp]sk|PSK|[Pp]at|PAT)|(?<=[a-z])P(?:w|sk|at))(?![\w.-])")
 
 # Without a gap before it, an equals sign may be the padding of base64, as in a secret of Kubernetes.
 _ANNOTATION = r":\s{0,3}(?:[A-Za-z][\w.\[\], |&]{0,30}?[ \t]|[A-Za-z]{2,10})=(?![=>])"
 _SEPARATOR = (
-    rf"{_ANNOTATION}|=>|:=|<-|\|{{1,2}}=?|\?\?|={{1,3}}|![=]{{1,2}}|:|%3[dD]|%3[aA]|\\{{1,4}}u003[dD]|&gt;(?!&lt;)|>"
+    rf"{_ANNOTATION}|=>|:=|<-|\|{{1,2}}=?|\?\?|={{1,3}}|![=]{{1,2}}|:(?!:)|%3[dD]|%3[aA]|\\{{1,4}}u003[dD]|&gt;(?!&lt;)|>"
     rf"|,?{GAP}{{0,4}}(?:{NEWLINE}(?:{COLOUR})?{LINE}?{GAP}{{0,20}})?{QUOTE}?value{QUOTE}?{GAP}{{0,3}}(?:[:=]|%3[aAdD])"
 )
 _MAKES = (
@@ -44,7 +48,7 @@ _ASSIGNED = re.compile(
     rf"(?P<rest>[A-Za-z0-9_.\-]{{0,40}})"
     rf"(?P<closed>{QUOTE}?\]?\)?){GAP}{{0,12}}"
     rf"(?P<separator>{_SEPARATOR}|(?:,|%2C)(?={GAP}{{0,3}}{QUOTE})|(?:is|was)(?=\s)|{GAP}|)"
-    rf"(?:{GAP}{{0,12}}(?:[|>]|%7C|%3E|&gt;)-?{NEWLINE}(?:{COLOUR})?{LINE}?)?"
+    rf"(?:{GAP}{{0,12}}(?:(?:[|>]|%7C|%3E|&gt;)-?{NEWLINE}|{CONTINUED})(?:{COLOUR})?{LINE}?)?"
     rf"{GAP}{{0,12}}(?:{_CALL}){{0,2}}",
     re.IGNORECASE,
 )
@@ -57,6 +61,7 @@ _VALUES = {  # by how it is quoted: the value, and what ends it
 _ESCAPED = re.compile(r"([^\"'`\\\n&]{1,4000})")
 _ENCODED = re.compile(r"((?:[^\"'`\\\n&%\s]|%(?!2[276]|0[AaDd]|20|3[cCeE])[0-9A-Fa-f]{2}){1,4000})")
 _QUOTE = re.compile(QUOTE)
+_TRIPLE = re.compile(rf"(?:\\{{0,2}}{NEWLINE}{LINE}?{GAP}{{0,20}})?([^\s\\]{{4,4000}}?)(?:[\"'`]{{3}}|\\|\s|$)")  # Python, TOML
 _BARE = re.compile(r"[^\s\"'`\\<>;&|\x1b]{1,4000}")
 _NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
 _JUDGED = 400  # characters of a value that say whether it is a secret
@@ -72,7 +77,7 @@ _TRAILING = ".,:;!?)]}"
 def find(text: str, start: int, end: int) -> Span | None:
     """Return the secret whose name has its keyword there, where one is."""
     if not text[end - 1].isalnum():
-        end -= 1  # the keyword takes in what parts it from its value
+        end -= 2 if text[end - 2] == " " else 1  # the keyword takes in what parts it from its value
     first = _name_start(text, start, end)
     match = _ASSIGNED.match(text, end) if first is not None else None
     if first is None or match is None:
@@ -95,6 +100,9 @@ def find(text: str, start: int, end: int) -> Span | None:
 
 def _name_start(text: str, start: int, end: int) -> int | None:
     """Return where a name begins that has its keyword there; None where at a glance no value follows."""
+    word = text[start:end].strip("_-")
+    if word.lower() in _SHORT and not _WHOLE.match(text, end - len(word)):
+        return None
     glance = _GLANCE.match(text, end)
     if glance is None:
         letter = text[start - 1 : start]
@@ -117,6 +125,8 @@ def _is_first(text: str, first: int) -> bool:
 
 
 def _value(text: str, at: int, quote: str) -> re.Match[str] | None:
+    if text.startswith(quote * 2, at):
+        return _TRIPLE.match(text, at + 2 * len(quote))
     if quote in _VALUES:
         return _VALUES[quote].match(text, at)
     if quote.startswith("%"):
@@ -153,6 +163,30 @@ def _judged(name: str, match: re.Match[str], value: re.Match[str], *, is_quoted:
     return Span(start, start + len(written), kind_of(full))
 
 
+_VARIABLE = re.compile(
+    rf"variable[ \t]{{1,4}}{QUOTE}(?P<name>[\w-]{{1,80}}){QUOTE}[ \t]{{0,4}}\{{"
+    rf"[^}}]{{0,800}}?\bdefault[ \t]{{0,40}}=[ \t]{{0,4}}(?P<quote>{QUOTE})(?P<secret>[^\s\"'`\\]{{4,400}})(?P=quote)"
+)
+
+
+def find_default(text: str, start: int, _end: int) -> Span | None:
+    """Return the default of a variable of Terraform, where the variable is named as a secret is."""
+    match = _VARIABLE.match(text, start)
+    if match is None or not _is_telling(match["name"]):
+        return None
+    if not is_secret(Assigned(match["name"], match["secret"][:_JUDGED], is_quoted=True, is_tight=False)):
+        return None
+    return Span(*match.span("secret"), kind_of(match["name"]))
+
+
+def _is_telling(name: str) -> bool:
+    for keyword in KEYWORDS:
+        at = name.lower().find(keyword)
+        if at >= 0 and keyword[-1].isalnum() and not is_about(name[: at + len(keyword)], name[at + len(keyword) :]):
+            return True
+    return False
+
+
 def kind_of(name: str) -> str:
     """Return which kind of secret a name tells."""
     name = name.lower()
@@ -168,6 +202,8 @@ _KINDS = (
     ("pass", "password"),
     ("pwd", "password"),
     ("pswd", "password"),
+    ("pw", "password"),
+    ("psk", "pre-shared-key"),
     ("securestring", "password"),
     ("client_secret", "client-secret"),
     ("clientsecret", "client-secret"),
@@ -177,5 +213,6 @@ _KINDS = (
     ("accountkey", "azure-account-key"),
     ("sharedaccesskey", "azure-shared-key"),
     ("auth", "token"),
+    ("_pat", "token"),
     ("key", "key"),
 )

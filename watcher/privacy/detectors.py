@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from watcher.privacy import assignments, blocks, glances, places, views
+from watcher.privacy import assignments, blocks, glances, places, sentences, views
 from watcher.privacy.syntax import JOIN, Span, begins_word
 from watcher.privacy.tokens import TOKENS, Token
 
@@ -51,6 +51,10 @@ def table() -> Table:
             by_anchor.setdefault(anchor, []).append((False, _place(place)))
     for anchor in assignments.KEYWORDS:
         by_anchor.setdefault(anchor, []).append((False, assignments.find))
+    for anchor in sentences.ANCHORS:
+        by_anchor.setdefault(anchor, []).append((False, sentences.find))
+    for anchor in ('variable "', 'variable \\'):
+        by_anchor.setdefault(anchor, []).append((False, assignments.find_default))
     ways = {
         **dict.fromkeys(blocks.hidden(), _hidden),
         **dict.fromkeys(views.ENCODED, _decoded),

@@ -27,6 +27,8 @@ _LINK = (
     rf"{QUOTE}?\]?{GAP}{{0,4}}(?::|=>|=|,|%3A){GAP}{{0,4}}{QUOTE}?"
     rf"(?:\\?{NEWLINE}\s{{0,8}}[^\w\n\"']{{0,3}}(?:\d{{1,6}}[^\w\n]{{1,2}})?\s{{0,8}})?(?:[^\s\w\"']{{0,8}}\s{{0,8}})?"
 )
+_LAST_FIELD = r"(?P<secret>(?=[^\s]{0,40}[\d!#%@^&+])(?!/)(?:[^\s:\"'`\\]|\\[:\\]){6,200})(?=[\s\"'`\\]|$)"
+_COOKIES = r"(?:[^\n\"'`\\<]|(?<==)(?:\\{0,7}\")[^\s\"\\;]{1,400}(?:\\{0,7}\"))"  # a value may stand in quotes
 _ATTRIBUTES = r"(?:path|domain|expires|max-age|samesite|version)\b"
 
 PLACES: tuple[Place, ...] = (
@@ -64,7 +66,7 @@ PLACES: tuple[Place, ...] = (
     Place(
         "cookie",
         ("cookie",),
-        rf"cookie2?{QUOTE}?{GAP}{{0,3}}(?::|=>|,|%3A){GAP}{{0,3}}{QUOTE}?(?P<secret>[\w.%-]{{1,80}}(?:=|%3D)[^\n\"'`\\<]{{8,1500}})",
+        rf"cookie2?{QUOTE}?{GAP}{{0,3}}(?::|=>|,|%3A){GAP}{{0,3}}{QUOTE}?(?P<secret>[\w.%-]{{1,80}}(?:=|%3D){_COOKIES}{{2,1500}})",
     ),
     Place(
         "cookie",
@@ -105,7 +107,7 @@ PLACES: tuple[Place, ...] = (
     Place(
         "password",
         ("-passin", "-passout", "pass:"),
-        rf"(?:-pass(?:in|out)?\s+)?{QUOTE}?pass:(?P<secret>{_WORD}{{4,200}})",
+        rf"(?:-pass(?:in|out)?\s+)?{QUOTE}?pass:(?!:)(?P<secret>{_WORD}{{4,200}})",
     ),
     Place("password", ("htpasswd",), rf"htpasswd\s+-[a-zA-Z]*b[a-zA-Z]*\s+\S+\s+\S+\s+{_ARG}"),
     Place(
@@ -130,6 +132,12 @@ PLACES: tuple[Place, ...] = (
         ("identified by", "identified with"),
         r"identified\s+(?:with\s+\S{1,40}\s+)?by\s+(?:password\s+)?(?:\\{0,7}['\"]|&#x27;)(?P<secret>[^\"'`\\\n&%]{3,200})",
     ),
+    Place(  # a line of .pgpass
+        "password",
+        (":5432:", ":5433:", ":6432:", ":*:"),
+        rf":(?:\d{{4,5}}|\*):[\w*.-]{{1,60}}:(?!log-group|role\b)[\w*.@-]{{1,60}}:{_LAST_FIELD}",
+    ),
+    Place("password", ("pgpass",), rf"pgpass(?s:.{{0,400}}?):(?:\d{{2,5}}|\*):[\w*.-]{{1,60}}:[\w*.@-]{{1,60}}:{_LAST_FIELD}"),
     Place("secret", ("secret set",), rf"secret\s+set\b{_OPTIONS}\s(?:--body|-b)[ =]{_ARG}"),
 )
 
@@ -147,7 +155,7 @@ def is_one(kind: str, secret: str) -> bool:
     if kind in ("bearer-token", "authorization", "signature", "url-token"):
         return len(secret) >= 12 and sum(c.isdigit() for c in secret) >= 2 and any(c.isalpha() for c in secret)
     if kind == "cookie":
-        return any(c.isdigit() for c in secret) and not re.match(_ATTRIBUTES, secret, re.IGNORECASE)
+        return len(secret) >= 10 and any(c.isdigit() for c in secret) and not re.match(_ATTRIBUTES, secret, re.IGNORECASE)
     return True
 
 

@@ -36,7 +36,11 @@ _STRONG = re.compile(
     r"(?:passw|passphrase|pwd|pswd|secret|securestring|api.?key|access.?key|private.?key|encryption|signing|master.?key|account.?key|pass$|pass[^a-z]|_auth|credential)",
     re.IGNORECASE,
 )
-_PASSWORD = re.compile(r"(?:passw|passphrase|pwd|pswd|securestring|pass$|pass[^a-z])", re.IGNORECASE)
+_PASSWORD = re.compile(
+    r"(?:passw|passphrase|pwd|pswd|securestring|pass$|pass[^a-z]"
+    r"|(?-i:(?:(?<![A-Za-z])(?:[Pp]w|PW|[Pp]sk|PSK)|(?<=[a-z])P(?:w|sk))(?![A-Za-z])))",
+    re.IGNORECASE,
+)
 _PLACEHOLDER = re.compile(
     r"^(?:<.*>|\[.*\]|\{.*\}|\(.*\))$|\{\{|[{<]\w+[}>]"
     r"|\$[{(A-Za-z_]|\$\$|^%[({]?[A-Za-z_]+[)}]?[sd%]?$|\*{3}|x{4,}|X{4,}|\.{3}|…"
@@ -55,9 +59,12 @@ _REFERENCE = re.compile(rf"{_PART}(?:(?:\.|->|::|\?\.){_PART})+[?!,]*\Z")
 _TYPE = re.compile(r"(?:[a-z_]\w*\.)+[A-Z]\w*(?:Key|Token|Password|Secret|Auth|Type|Types)\Z")
 _CODE = re.compile(r"[A-Za-z_$][\w$.\->:?!]{0,200}[(\[{]")
 _CALL_ALONE = re.compile(r"[\w$.]+\([^()]*\)\Z")
+_ROOT = re.compile(r"(?:/(?:home|Users|usr|var|etc|opt|root|tmp|mnt|srv|run|app|workspaces?)/|~/|[A-Za-z]:[\\/])[\w./\\@ -]*\Z")
 _PATH = re.compile(r"(?:\.{0,2}|~|[A-Za-z]:)?(?:[/\\][\w.@-]+)+[/\\]?\Z")
 _PLAIN = re.compile(r"[a-z]+(?:[_-][a-z]+)*\Z|[A-Z]+(?:[_-][A-Z]+)*\Z|[A-Z]?[a-z]+(?:[A-Z][a-z]+)*\Z")
 _CONFIG_NAME = re.compile(r"[A-Z][A-Z0-9_]{2,}\Z")
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")  # of a name such as getToken2
+_CONSONANTS = re.compile(r"[bcdfghjklmnpqrstvwxz]{6}")
 _DATA = re.compile(r"[A-Za-z0-9+/=_%.\-]{20,}\Z")
 
 _COMMON = {
@@ -114,6 +121,8 @@ def _is_blank(value: str) -> bool:
     """Say whether a value is a blank to be filled in, a variable, a path, an address or a phrase."""
     if _PLACEHOLDER.search(value) or value.startswith(("$", "@{", "#{")) or "://" in value or " " in value.strip():
         return True
+    if _ROOT.match(value):
+        return True
     return value[0] in "/.~" and _PATH.match(value) is not None and not _DATA.match(value.lstrip("/."))
 
 
@@ -129,7 +138,16 @@ def _is_code(value: str, *, is_config: bool, has_digit: bool) -> bool:
 
 def _looks_random(value: str) -> bool:
     digits = sum(c.isdigit() for c in value)
+    if digits and _is_scrambled(value):
+        return True
     is_mixed = any(c.islower() for c in value) and any(c.isupper() for c in value)
     if digits and is_mixed and len(value) >= 20 and _DATA.match(value):
         return True
     return digits >= 3 and not re.search(r"[A-Za-z]{14,}", value)
+
+
+def _is_scrambled(value: str) -> bool:
+    """Say whether letters and digits follow each other as in no word, nor in several written as one."""
+    if len(value) < 14 or not value.isalnum():
+        return False
+    return len(_WORDS.findall(value)) * 3 > len(value) or _CONSONANTS.search(value) is not None

@@ -1,0 +1,90 @@
+"""Owns passwords that a sentence tells: "the password for staging is …", "use … as the password".
+
+In a sentence most words are none: only what is quoted, or has a digit or a sign among its letters, is taken for one.
+"""
+
+from __future__ import annotations
+
+import re
+
+from watcher.privacy.assignments import kind_of
+from watcher.privacy.syntax import QUOTE, Span, begins_word
+from watcher.privacy.values import Assigned, is_secret
+
+ANCHORS = (
+    *("password", "passwort", "passwd", "passphrase", "passcode", "kennwort", "mot de passe", "contrase"),
+    *("pw is", "pw for", "pw ist", "token for", "secret for", "key for"),
+)
+_SECRET = rf"(?:\*\*)?(?P<quote>{QUOTE}?)(?P<secret>[^\s\"'`\\<>]{{4,200}})"
+_IS = (
+    r"(?:[ \t]{0,2}(?:[:=]|->|→)|[ \t]{1,2}(?:is|was|ist|war|lautet|est|es|equals|should be|must be|will be)"
+    r"(?:[ \t]{1,2}(?:now|still|currently|just|simply|jetzt|set to))?:?)"
+)
+_TOLD = re.compile(
+    r"(?P<name>password|passwort|passwd|passphrase|passcode|kennwort|mot de passe|contrase(?:ñ|n|\\u00f1)a|pw|token|secret"
+    r"|key)"
+    r"(?:(?:[ \t]{1,2}(?:for|of|on|in|at|from|to|für|fuer|von|vom|des|der|pour|de|du|para)"
+    rf"(?:[ \t]{{1,2}}\S{{0,59}}[^\s.,;:!?]){{1,6}}?)?{_IS}|(?P<to>[ \t]{{1,2}}(?:to|auf))|(?P<gap>))"
+    rf"[ \t]{{1,3}}{_SECRET}",
+    re.IGNORECASE,
+)
+_BEFORE = re.compile(
+    rf"(?:\A|(?<=[\s(:\"'`])){_SECRET}(?P=quote)(?:\*\*)?[ \t]{{1,2}}(?:as|is|was|als|ist)[ \t]{{1,2}}"
+    r"(?:[\w'-]{1,20}[ \t]{1,2}){0,3}\Z",
+    re.IGNORECASE,
+)
+_ENDS = re.compile(
+    r"(?:[\"'`*]{0,2}[ \t]{0,2}(?:[.,;:!?)\]\n\r\\\"]|\Z)|[ \t]{1,2}(?:for|in|on|to|and|when|if|of|until|at|is|now)\b)"
+)
+_BY_VERB = re.compile(r"(?:\A|\W)(?:set|change|changed|reset|update|updated|rotate|rotated)[ \t][^\n.]{0,50}\Z", re.IGNORECASE)
+_WITH = re.compile(r"(?:\A|\W)(?:with|using|use|mit)[ \t]{1,2}(?:(?:the|a|this|dem)[ \t]{1,2})?(?:[\w-]{1,20}[ \t])?\Z", re.IGNORECASE)
+# A letter and a digit, or a sign among letters: no word of a sentence has those, but for terms and measures.
+_UNLIKE_A_WORD = re.compile(r"(?=.*\d)(?=.*[A-Za-z])|[A-Za-z].*[!@#$%^&*+=?~].*\w")
+_TERM = re.compile(
+    r"(?:sha|md|base|utf|rfc|pkcs|pbkdf|aes|iso|http|tls|ssl|ssha|ipv|oauth|scrypt|bcrypt|argon|python|version|v|sec|pep)"
+    r"[-_/]?v?\d[\w.:/-]{0,12}\Z|\d+[-_]?(?:%|x|[kmg]i?b|m?s|h|d|st|nd|rd|th|bits?|bytes?|chars?|characters?|digits?|days?|hours?|minutes?|min|times)\b.*|.*(?:\(|\)|://|\w@\w|->|::)|[\w-]+(?:\.\w+)*\.[a-z]{2,4}\Z",
+    re.IGNORECASE,
+)
+_REACH = 260  # characters before the anchor
+_TRAILING = ".,:;!?)]}*"
+
+
+def find(text: str, start: int, _end: int) -> Span | None:
+    """Return the password that a sentence tells whose word for it stands there, behind that word or before it."""
+    if not begins_word(text, start):
+        return None
+    told = _TOLD.match(text, start)
+    if told and _is_told(text, start, told) and (span := _judged(told["name"], told)):
+        return span
+    return _told_before(text, start)
+
+
+def _is_told(text: str, start: int, told: re.Match[str]) -> bool:
+    """Say whether a sentence goes on so to tell a password: what only follows one is told behind "with"."""
+    before = text[max(0, start - 80) : start]
+    if told["to"]:
+        return _BY_VERB.search(before) is not None
+    return told["gap"] is None or _WITH.search(before) is not None
+
+
+def _told_before(text: str, start: int) -> Span | None:
+    near = text[max(0, start - 60) : start].lower()
+    if not any(link in near for link in (" as ", " is ", " was ", " als ", " ist ")):
+        return None
+    word = re.compile(r"\w*").match(text, start)
+    told = _BEFORE.search(text, max(0, start - _REACH), start)
+    if told is None or word is None or not _ENDS.match(text, word.end()):
+        return None
+    return _judged(word.group(), told)
+
+
+def _judged(name: str, told: re.Match[str]) -> Span | None:
+    secret, is_quoted = told["secret"], bool(told["quote"])
+    if not is_quoted:
+        secret = secret.rstrip(_TRAILING)
+    if not is_quoted and (not _UNLIKE_A_WORD.match(secret) or _TERM.match(secret)):
+        return None
+    name = name if name.lower() in ("token", "secret", "key", "passphrase") else "password"
+    if not is_secret(Assigned(name, secret, is_quoted, is_tight=False)):
+        return None
+    return Span(told.start("secret"), told.start("secret") + len(secret), kind_of(name))
