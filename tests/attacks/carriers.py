@@ -345,6 +345,22 @@ def _prefixed(prefix: Callable[[int], str]) -> Wrapper:
     return lambda text: "\n".join(prefix(number) + line for number, line in enumerate(text.split("\n"), 9))
 
 
+# Several texts as one.
+BETWEEN: dict[str, Callable[[list[str]], str]] = {
+    "by a gap": " ".join,
+    "by a semicolon": "; ".join,
+    "by a comma": ", ".join,
+    "by and": " && ".join,
+    "by a pipe": " | ".join,
+    "in sentences": ". Then ".join,
+    "on lines": "\n".join,
+    "on lines apart": "\n\n".join,
+    "on lines of others": "\n# nothing here\n".join,
+    "in a list of json": json.dumps,
+    "in an object of json": lambda texts: json.dumps({f"line{at}": text for at, text in enumerate(texts)}, indent=1),
+    "in a table": lambda texts: "| " + " | ".join(texts) + " |",
+}
+
 WRAPPERS: dict[str, Wrapper] = {
     "plain": lambda t: t,
     "among other lines": lambda t: f"total 12\ndrwxr-xr-x 2 root root\n\n{t}\n\nexit code 0",

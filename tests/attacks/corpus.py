@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from tests.attacks import carriers, vendor_keys
 
+SEVERAL = 400  # texts with more than one secret
 SHORTEST = 8  # characters of a secret that must not remain together; of a shorter one all
 
 
@@ -30,6 +31,42 @@ class Planted:
         text = re.sub(r"\[redacted: [\w.-]+\]", "[]", text)
         parts = {secret[at : at + SHORTEST] for secret in map(own_part, self.secrets) for at in _starts(secret)}
         return any(part in reading for reading in _readings(text) for part in parts)
+
+
+def side_by_side(seed: str) -> Iterator[Planted]:
+    """Yield texts that hold two to four secrets, on one line or on many; each text as often as it has secrets."""
+    random = Random(f"{seed}, side by side")
+    for _ in range(SEVERAL):
+        parts = [_one_line(random) for _ in range(random.randint(2, 4))]
+        way = random.choice(list(carriers.BETWEEN))
+        text = carriers.BETWEEN[way]([text for _, _, text, _ in parts])
+        if random.random() < 0.4:
+            wrapper = random.choice(list(carriers.WRAPPERS))
+            text, way = carriers.WRAPPERS[wrapper](text), f"{way}, {wrapper}"
+        for at, (kind, place, _, secrets) in enumerate(parts):
+            beside = " + ".join(f"{kind} ({place})" for kind, place, _, _ in parts)
+            yield Planted(f"{len(parts)} secrets side by side", f"{kind}, {place}, {way}, {at + 1} of {beside}", text, secrets)
+
+
+def _one_line(random: Random) -> tuple[str, str, str, tuple[str, ...]]:
+    """Return a secret in its place, on one line: its kind and that place, the text, and what in it is secret."""
+    while True:
+        which = random.randrange(3)
+        if which == 0:
+            kind, place = random.choice(list(vendor_keys.TOKENS)), random.choice(list(carriers.BARE))
+            value = vendor_keys.TOKENS[kind](random)
+            text, secrets = carriers.BARE[place]("", value), (value,)
+        elif which == 1:
+            kind, place = random.choice(list(vendor_keys.NAMED)), random.choice(list(carriers.NAMED))
+            make, names = vendor_keys.NAMED[kind]
+            value = make(random)
+            text, secrets = carriers.NAMED[place](random.choice(names), value), (value,)
+        else:
+            kind = random.choice(list(carriers.SHAPES))
+            place = random.choice(list(carriers.SHAPES[kind]))
+            text, secrets = carriers.SHAPES[kind][place](random)
+        if "\n" not in text and "base64" not in place:
+            return kind, place, text, secrets
 
 
 def own_part(secret: str) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from watcher.privacy.syntax import BEFORE_A_LISTED, COLOUR, CONTINUED, GAP, LINE, NEWLINE, QUOTE, VERBS, Span
-from watcher.privacy.values import Assigned, is_about, is_password, is_secret
+from watcher.privacy.syntax import BEFORE_A_LISTED, COLOUR, CONTINUED, GAP, LINE, NEWLINE, QUOTE, VERBS, Span, begins_word
+from watcher.privacy.values import OF_WHAT, Assigned, is_about, is_password, is_secret
 
 # Literals of names, in lower case.
 KEYWORDS = (
@@ -28,11 +28,12 @@ KEYWORDS = (
     ),
     *("privatekey", "private_key", "private-key", "encryptionkey", "accountkey", "masterkey", "signingkey", "authkey"),
     *("appkey", "_key", "-key", "_auth", '"auth', "auth_", "securestring"),
-    *("pw=", "pw:", "pw =", "pw'", 'pw"', "pw\\", "_pw", "-pw", "psk"),
-    *("_pat=", "_pat:", "_pat ", "_pat'", '_pat"', "_pat\\", "-pat ", "-pat="),
+    *("pw", "psk"),
+    *(f"{link}pat{sign}" for link in "_-" for sign in ("=", ":", " ", "'", '"', "\\", "<", ">", "]", "|", ",", "%", "\r", "\n")),
 )
 _SHORT = ("pw", "psk", "pat")  # other words have these letters, too
-_WHOLE = re.compile(r"(?:(?<![A-Za-z])(?:[Pp]w|PW|[Pp]sk|PSK|[Pp]at|PAT)|(?<=[a-z])P(?:w|sk|at))(?![\w.-])")
+_OF_WHAT = re.compile(rf"(?:{OF_WHAT})\Z", re.IGNORECASE)
+_GOES_ON = re.compile(r"[\w.-]")
 
 # Without a gap before it, an equals sign may be the padding of base64, as in a secret of Kubernetes.
 _ANNOTATION = r":\s{0,3}(?:[A-Za-z][\w.\[\], |&]{0,30}?[ \t]|[A-Za-z]{2,10})=(?![=>])"
@@ -100,8 +101,8 @@ def find(text: str, start: int, end: int) -> Span | None:
 
 def _name_start(text: str, start: int, end: int) -> int | None:
     """Return where a name begins that has its keyword there; None where at a glance no value follows."""
-    word = text[start:end].strip("_-")
-    if word.lower() in _SHORT and not _WHOLE.match(text, end - len(word)):
+    word = text[start:end].strip("_-").lower()
+    if word in _SHORT and not _is_word(text, end - len(word), end):
         return None
     glance = _GLANCE.match(text, end)
     if glance is None:
@@ -109,7 +110,8 @@ def _name_start(text: str, start: int, end: int) -> int | None:
         if letter not in _NAME_LETTERS and not text.endswith(VERBS, 0, start) and text[end - 1] not in "wWgG":
             return None  # of what a gap may follow only "passw" and "securestring" stand by themselves
     first = start
-    while first and start - first < _LONGEST_NAME and text[first - 1] in _NAME_LETTERS:
+    is_whole = word in _SHORT and begins_word(text, start)  # no part of the name is what an escape ends with
+    while not is_whole and first and start - first < _LONGEST_NAME and text[first - 1] in _NAME_LETTERS:
         first -= 1
     if text.endswith(("::", "[redacted: "), 0, first):
         return None  # a type; what stands for a secret
@@ -119,13 +121,21 @@ def _name_start(text: str, start: int, end: int) -> int | None:
     return first if is_of_a_list else None
 
 
+def _is_word(text: str, start: int, end: int) -> bool:
+    """Say whether a name ends there, and its last word begins where said."""
+    if _GOES_ON.match(text, end):
+        return False
+    is_hump = text[start].isupper() and text[start - 1 : start].islower() and text[start + 1].islower()
+    return is_hump or _OF_WHAT.search(text, max(0, start - 10), start) is not None or text[start - 1 : start] in ("_", "-") or begins_word(text, start)
+
+
 def _is_first(text: str, first: int) -> bool:
     """Say whether a name is the first argument of a call, or an option: else what follows is the next of a list."""
     return text[first] == "-" or text[max(0, first - 10) : first].rstrip("\"'`\\").endswith("(")
 
 
 def _value(text: str, at: int, quote: str) -> re.Match[str] | None:
-    if text.startswith(quote * 2, at):
+    if quote[-1] in "\"'" and text.startswith(quote * 2, at):
         return _TRIPLE.match(text, at + 2 * len(quote))
     if quote in _VALUES:
         return _VALUES[quote].match(text, at)
@@ -157,10 +167,16 @@ def _judged(name: str, match: re.Match[str], value: re.Match[str], *, is_quoted:
     if not is_quoted:
         written = written.rstrip(_TRAILING)
     is_tight = "=" in separator and not match.group().endswith((" ", "\t"))
+    if len(written) >= 8 and _letters(written) in _letters(full):  # a constant that is named after its value
+        return None
     if not is_secret(Assigned(full, written[:_JUDGED], is_quoted, is_tight)):
         return None
     start = value.start(group)
     return Span(start, start + len(written), kind_of(full))
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).lower()
 
 
 _VARIABLE = re.compile(
@@ -181,8 +197,9 @@ def find_default(text: str, start: int, _end: int) -> Span | None:
 
 def _is_telling(name: str) -> bool:
     for keyword in KEYWORDS:
+        keyword = keyword.rstrip("=: '\"\\<>]|,%\r\n")
         at = name.lower().find(keyword)
-        if at >= 0 and keyword[-1].isalnum() and not is_about(name[: at + len(keyword)], name[at + len(keyword) :]):
+        if at >= 0 and not is_about(name[: at + len(keyword)], name[at + len(keyword) :]):
             return True
     return False
 

@@ -32,7 +32,7 @@ _ANNOTATED = r"\s{0,3}[a-z][\w.\[\], |&?]{0,31}="  # token: str = …
 def _quoted(group: str) -> str:
     """Return a pattern of what is too short for all but a password, or of a phrase."""
     short = rf"[^\"'`\\\n]{{0,7}}+(?P={group})|[^\"'`\\\n0-9?]{{0,19}}+(?P={group})|[\w.,:-]{{1,40}}+ \w"
-    return rf"(?P<{group}>{_QUOTE})(?:{short})"
+    return rf"(?P<{group}>{_QUOTE})(?!(?P={group}){{2}})(?:{short})"  # not of three, as in Python
 
 
 _SET = rf"(?:={{1,3}}+(?!>)|:(?!=|{_ANNOTATED}))[ \t]{{0,12}}+"
@@ -46,7 +46,7 @@ _SLIGHT = re.compile(
         rf"|,?+(?![ \t]{{0,4}}(?:{_QUOTE})?value)[ \t]{{0,3}}+{_quoted('q2')}"
         rf"|\([\w.:,/()\[\]{{}}-]*+(?=[\s<>;|\"'`\\&\x1b]|\Z)"
         # what is longer, and has no digit
-        rf"|(?P<weak>{_SET}(?:(?P<q3>{_QUOTE})[^\"'`\\\n0-9?]{{0,399}}+(?P=q3)|{_UNNUMBERED}{{1,399}}{_ENDS}))"
+        rf"|(?P<weak>{_SET}(?:(?P<q3>{_QUOTE})(?!(?P=q3){{2}})[^\"'`\\\n0-9?]{{0,399}}+(?P=q3)|{_UNNUMBERED}{{1,399}}{_ENDS}))"
         r"))"
     ).encode()
 )

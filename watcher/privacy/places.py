@@ -8,6 +8,7 @@ import re
 from typing import NamedTuple
 
 from watcher.privacy.syntax import GAP, NEWLINE, QUOTE
+from watcher.privacy.values import is_scrambled
 
 
 class Place(NamedTuple):
@@ -153,7 +154,8 @@ def is_one(kind: str, secret: str) -> bool:
     if kind == "basic-authorization":
         return _is_basic(secret)
     if kind in ("bearer-token", "authorization", "signature", "url-token"):
-        return len(secret) >= 12 and sum(c.isdigit() for c in secret) >= 2 and any(c.isalpha() for c in secret)
+        has_both = sum(c.isdigit() for c in secret) >= 2 and any(c.isalpha() for c in secret)
+        return len(secret) >= 12 and (has_both or is_scrambled(secret))
     if kind == "cookie":
         return len(secret) >= 10 and any(c.isdigit() for c in secret) and not re.match(_ATTRIBUTES, secret, re.IGNORECASE)
     return True

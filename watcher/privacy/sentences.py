@@ -29,12 +29,12 @@ _TOLD = re.compile(
     re.IGNORECASE,
 )
 _BEFORE = re.compile(
-    rf"(?:\A|(?<=[\s(:\"'`])){_SECRET}(?P=quote)(?:\*\*)?[ \t]{{1,2}}(?:as|is|was|als|ist)[ \t]{{1,2}}"
+    rf"(?:\A|(?<=[\s(:=\"'`])){_SECRET}(?P=quote)(?:\*\*)?[ \t]{{1,2}}(?:as|is|was|als|ist)[ \t]{{1,2}}"
     r"(?:[\w'-]{1,20}[ \t]{1,2}){0,3}\Z",
     re.IGNORECASE,
 )
 _ENDS = re.compile(
-    r"(?:[\"'`*]{0,2}[ \t]{0,2}(?:[.,;:!?)\]\n\r\\\"]|\Z)|[ \t]{1,2}(?:for|in|on|to|and|when|if|of|until|at|is|now)\b)"
+    r"(?:[\"'`*]{0,2}[ \t]{0,2}(?:[.,;:!?)\]\n\r\\\"<&]|\Z)|[ \t]{1,2}(?:for|in|on|to|and|when|if|of|until|at|is|now)\b)"
 )
 _BY_VERB = re.compile(r"(?:\A|\W)(?:set|change|changed|reset|update|updated|rotate|rotated)[ \t][^\n.]{0,50}\Z", re.IGNORECASE)
 _WITH = re.compile(r"(?:\A|\W)(?:with|using|use|mit)[ \t]{1,2}(?:(?:the|a|this|dem)[ \t]{1,2})?(?:[\w-]{1,20}[ \t])?\Z", re.IGNORECASE)

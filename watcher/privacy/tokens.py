@@ -41,6 +41,7 @@ CLOUD = [
     Token("google-oauth-secret", "GOCSPX-", U, 20, 40),
     Token("google-access-token", "ya29.", "A-Za-z0-9_.-", 20, 2000, is_word=True),
     Token("google-refresh-token", "1//0", U, 40, is_word=True),
+    Token("google-refresh-token", "1%2F%2F0", U, 40, is_word=True),
     Token("google-api-key", "AQ.Ab", U, 40, 80, is_word=True),
     Token("azure-client-secret", "8Q~", "A-Za-z0-9_.~-", 30, 40, lead=r"[A-Za-z0-9_.~-]{3}"),
     Token("azure-client-secret", "7Q~", "A-Za-z0-9_.~-", 30, 40, lead=r"[A-Za-z0-9_.~-]{3}"),

@@ -36,8 +36,9 @@ _STRONG = re.compile(
     r"(?:passw|passphrase|pwd|pswd|secret|securestring|api.?key|access.?key|private.?key|encryption|signing|master.?key|account.?key|pass$|pass[^a-z]|_auth|credential)",
     re.IGNORECASE,
 )
+OF_WHAT = r"(?<![A-Za-z])(?:db|user|root|admin|mysql|pg|sql|ssh|wifi|ftp|smtp|mail|login)"  # before "pw"
 _PASSWORD = re.compile(
-    r"(?:passw|passphrase|pwd|pswd|securestring|pass$|pass[^a-z]"
+    rf"(?:passw|passphrase|pwd|pswd|securestring|pass$|pass[^a-z]|{OF_WHAT}pw(?![a-z])"
     r"|(?-i:(?:(?<![A-Za-z])(?:[Pp]w|PW|[Pp]sk|PSK)|(?<=[a-z])P(?:w|sk))(?![A-Za-z])))",
     re.IGNORECASE,
 )
@@ -138,7 +139,7 @@ def _is_code(value: str, *, is_config: bool, has_digit: bool) -> bool:
 
 def _looks_random(value: str) -> bool:
     digits = sum(c.isdigit() for c in value)
-    if digits and _is_scrambled(value):
+    if digits and is_scrambled(value):
         return True
     is_mixed = any(c.islower() for c in value) and any(c.isupper() for c in value)
     if digits and is_mixed and len(value) >= 20 and _DATA.match(value):
@@ -146,8 +147,8 @@ def _looks_random(value: str) -> bool:
     return digits >= 3 and not re.search(r"[A-Za-z]{14,}", value)
 
 
-def _is_scrambled(value: str) -> bool:
+def is_scrambled(value: str) -> bool:
     """Say whether letters and digits follow each other as in no word, nor in several written as one."""
     if len(value) < 14 or not value.isalnum():
         return False
-    return len(_WORDS.findall(value)) * 3 > len(value) or _CONSONANTS.search(value) is not None
+    return len(_WORDS.findall(value)) * 3.3 > len(value) or _CONSONANTS.search(value) is not None
