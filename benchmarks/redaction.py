@@ -32,7 +32,7 @@ def figures() -> Iterator[Figure]:
     speed = f"; {number(size / min(both.measured))} MB/s"
     what = f"Redacting {size:.0f} MB of code, wall"
     yield Figure(what, both.against("`json.loads` of the same texts") + speed, both.ratios, 6)
-    yield Figure("False alarms a MB of that code", "", (len(ordinary.alarms()[1]) / size,), 4, unit="")
+    yield Figure("False alarms a MB of that code", "", (len(ordinary.alarms()[2]) / size,), 4, unit="")
     for seed in (WORKED_ON, HELD_OUT):
         planted = list(corpus.plant(seed))
         found = sum(not one.remains_in(redact(one.text)) for one in planted)

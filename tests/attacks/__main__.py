@@ -33,8 +33,10 @@ def main(names: list[str]) -> int:
 def table(found: list[Outcome]) -> str:
     """Return outcomes as a table in Markdown, and below it why what got through may."""
     lines = ["| attack or secret | tried | got through |", "|---|---|---|"]
-    lines += [f"| {one.kind} | {one.tried} | {len(one.through)} |" for one in found]
-    lines.append(f"| all | {sum(one.tried for one in found)} | {sum(len(one.through) for one in found)} |")
+    attacks = [one for one in found if one.is_attack]
+    lines += [f"| {one.kind} | {one.tried} | {len(one.through)} |" for one in attacks]
+    lines.append(f"| all | {sum(one.tried for one in attacks)} | {sum(len(one.through) for one in attacks)} |")
+    lines += [f"| {one.kind} | {one.tried} | {len(one.through)} |" for one in found if not one.is_attack]
     for one in found:
         by_reason: dict[str, list[str]] = {}
         for case in one.through:

@@ -25,6 +25,7 @@ class Planted:
     place: str
     text: str
     secrets: tuple[str, ...]
+    count: int = 1  # secrets in the text, with those that are planted beside this one
 
     def remains_in(self, text: str) -> bool:
         """Say whether a part of a secret can be read in a text, however that is wrapped."""
@@ -45,7 +46,7 @@ def side_by_side(seed: str) -> Iterator[Planted]:
             text, way = carriers.WRAPPERS[wrapper](text), f"{way}, {wrapper}"
         for at, (kind, place, _, secrets) in enumerate(parts):
             beside = " + ".join(f"{kind} ({place})" for kind, place, _, _ in parts)
-            yield Planted(f"{len(parts)} secrets side by side", f"{kind}, {place}, {way}, {at + 1} of {beside}", text, secrets)
+            yield Planted(kind, f"{place}, {way}, {at + 1} of {beside}", text, secrets, len(parts))
 
 
 def _one_line(random: Random) -> tuple[str, str, str, tuple[str, ...]]:

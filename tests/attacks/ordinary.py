@@ -17,8 +17,8 @@ MOST = 4_000_000  # characters looked at
 KINDS = {".py", ".pyi", ".js", ".json", ".md", ".txt", ".toml", ".html", ".css", ".h", ".c", ".rst", ".yaml", ".sh"}
 
 
-def pieces() -> Iterator[tuple[str, str]]:
-    """Yield pieces of the installed code, of some megabytes chosen by a seed, and where each is from."""
+def pieces() -> Iterator[tuple[Path, str]]:
+    """Yield pieces of the installed code, of some megabytes chosen by a seed, and the file that each is of."""
     roots = {Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib")}
     files = sorted(
         path for root in roots for path in root.rglob("*") if path.suffix in KINDS and path.stat().st_size < 500_000
@@ -28,20 +28,22 @@ def pieces() -> Iterator[tuple[str, str]]:
     for path in files:
         text = path.read_text(encoding="utf-8", errors="replace")
         for at in range(0, len(text), PIECE):
-            yield f"{path.parent.name}/{path.name}", text[at : at + PIECE]
+            yield path, text[at : at + PIECE]
         left -= len(text)
         if left < 0:
             return
 
 
 @cache
-def alarms() -> tuple[float, tuple[str, ...]]:
-    """Return how many megabytes were looked at, and where in them a secret was seen."""
-    size, found = 0, []
-    for place, text in pieces():
+def alarms() -> tuple[float, int, tuple[str, ...]]:
+    """Return how many megabytes in how many files were looked at, and where in them a secret was seen."""
+    size, files, found = 0, set(), []
+    for path, text in pieces():
         size += len(text)
+        files.add(path)
+        place = f"{path.parent.name}/{path.name}"
         found += [f"{place}: {span.kind} {text[span.start : span.end][:40]!r}" for span in find(text)]
-    return size / 1e6, tuple(found)
+    return size / 1e6, len(files), tuple(found)
 
 
 def harmless(random: Random) -> Iterator[str]:

@@ -14,6 +14,7 @@ class Outcome:
     tried: int  # cases
     through: tuple[str, ...] = ()  # the names of the cases that got through
     reasons: Mapping[str, str] = field(default_factory=dict)  # why a case may get through, by its name
+    is_attack: bool = True  # false: what must not be taken for one; no part of the sum
 
     @property
     def unexplained(self) -> tuple[str, ...]:

@@ -1,12 +1,15 @@
 """Secrets of every kind, in every place where they are met: does one get through the redaction?
 
-The corpus is of two seeds: by one the detectors were worked on, the other they had never seen. See `corpus`.
+The corpus is made twice, of two seeds: see `corpus`. With the texts of the one the detectors were worked on. Those of
+the other were held out: other values, names and contexts of the same kinds, on which nobody looked while working. What
+gets through there tells whether the detectors know a kind, or only the texts that they were tried with.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from tests.attacks import corpus, vendor_keys
@@ -15,7 +18,11 @@ from tests.attacks.ordinary import alarms
 from tests.attacks.outcome import Outcome
 from watcher.privacy.redaction import redact
 
-WORKED_ON, HELD_OUT = "worked on", "held out"  # seeds
+WORKED_ON, HELD_OUT = "worked on", "held out, with more places"  # seeds
+SETS = {
+    WORKED_ON: "secret: {}",
+    HELD_OUT: "secret, other values and contexts than those worked on: {}",
+}
 FALSE_ALARMS = 4.0  # a megabyte of code, at most
 
 
@@ -25,20 +32,24 @@ def outcomes(folder: Path) -> Iterable[Outcome]:
     for seed in (WORKED_ON, HELD_OUT):
         tried: dict[str, int] = defaultdict(int)
         through: dict[str, dict[str, str]] = defaultdict(dict)
-        for planted in corpus.plant(seed):
-            tried[planted.kind] += 1
+        for planted in chain(corpus.plant(seed), corpus.side_by_side(seed)):
+            kind = planted.kind if planted.count == 1 else f"one of {planted.count} side by side"
+            tried[kind] += 1
             if planted.remains_in(redact(planted.text)):
-                through[planted.kind][f"{seed}: {planted.place}"] = reason(planted)
+                through[kind][f"{planted.kind}, {planted.place}"] = reason(planted)
         for kind, count in tried.items():
             cases = through[kind]
             reasons = {case: why for case, why in cases.items() if why}
-            yield Outcome(
-                f"secret: {kind}" if seed == WORKED_ON else f"secret, {seed}: {kind}", count, tuple(cases), reasons
-            )
-    megabytes, found = alarms()
-    too_many = len(found) > FALSE_ALARMS * megabytes
-    kind = f"false alarms in {megabytes:.1f} MB of code: {len(found)}"
-    yield Outcome(kind, len(found) or 1, tuple(found) if too_many else ())
+            yield Outcome(SETS[seed].format(kind), count, tuple(cases), reasons)
+    megabytes, files, found = alarms()
+    few = len(found) <= FALSE_ALARMS * megabytes
+    yield Outcome(
+        f"false alarms in {megabytes:.1f} MB of installed code, by file",
+        files,
+        found,
+        dict.fromkeys(found, "looks as a secret does; no more of them than is put up with") if few else {},
+        is_attack=False,
+    )
 
 
 def reason(planted: Planted) -> str:

@@ -20,11 +20,16 @@ def test_the_table_counts_and_gives_reasons() -> None:
     one = Outcome("secret: sample", 6, ("a", "b", "c", "d", "e"), {"a": "it is no secret"})
 
     assert one.unexplained == ("b", "c", "d", "e")
-    assert table([one]).splitlines() == [
+    other = Outcome("false alarms in 1 MB", 40, ("f",), {"f": "it looks like one"}, is_attack=False)
+
+    assert table([other, one]).splitlines() == [
         "| attack or secret | tried | got through |",
         "|---|---|---|",
         "| secret: sample | 6 | 5 |",
         "| all | 6 | 5 |",
+        "| false alarms in 1 MB | 40 | 1 |",
+        "",
+        "false alarms in 1 MB: f: it looks like one.",
         "",
         "secret: sample: a: it is no secret.",
         "",

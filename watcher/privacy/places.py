@@ -29,7 +29,10 @@ _LINK = (
     rf"(?:\\?{NEWLINE}\s{{0,8}}[^\w\n\"']{{0,3}}(?:\d{{1,6}}[^\w\n]{{1,2}})?\s{{0,8}})?(?:[^\s\w\"']{{0,8}}\s{{0,8}})?"
 )
 _LAST_FIELD = r"(?P<secret>(?=[^\s]{0,40}[\d!#%@^&+])(?!/)(?:[^\s:\"'`\\]|\\[:\\]){6,200})(?=[\s\"'`\\]|$)"
-_COOKIES = r"(?:[^\n\"'`\\<]|(?<==)(?:\\{0,7}\")[^\s\"\\;]{1,400}(?:\\{0,7}\"))"  # a value may stand in quotes
+_COOKIE = r"(?:=|%3D)(?:\\{0,7}\"[^\s\"\\;]{1,400}\\{0,7}\"|[^\s;\"'`\\<]{0,1500})"  # a value may stand in quotes
+_COOKIES = (
+    rf"[\w.%-]{{1,80}}{_COOKIE}(?:[;,]{GAP}{{0,3}}(?:expires=[^;\n\"'`\\<]{{0,40}}|[\w.%-]{{1,80}}(?:{_COOKIE})?)){{0,60}}"
+)
 _ATTRIBUTES = r"(?:path|domain|expires|max-age|samesite|version)\b"
 
 PLACES: tuple[Place, ...] = (
@@ -67,7 +70,7 @@ PLACES: tuple[Place, ...] = (
     Place(
         "cookie",
         ("cookie",),
-        rf"cookie2?{QUOTE}?{GAP}{{0,3}}(?::|=>|,|%3A){GAP}{{0,3}}{QUOTE}?(?P<secret>[\w.%-]{{1,80}}(?:=|%3D){_COOKIES}{{2,1500}})",
+        rf"cookie2?{QUOTE}?{GAP}{{0,3}}(?::|=>|,|%3A){GAP}{{0,3}}{QUOTE}?(?P<secret>{_COOKIES})",
     ),
     Place(
         "cookie",

@@ -16,17 +16,21 @@ ANCHORS = (
     *("pw is", "pw for", "pw ist", "token for", "secret for", "key for"),
 )
 _SECRET = rf"(?:\*\*)?(?P<quote>{QUOTE}?)(?P<secret>[^\s\"'`\\<>]{{4,200}})"
-_IS = (
-    r"(?:[ \t]{0,2}(?:[:=]|->|→)|[ \t]{1,2}(?:is|was|ist|war|lautet|est|es|equals|should be|must be|will be)"
-    r"(?:[ \t]{1,2}(?:now|still|currently|just|simply|jetzt|set to))?:?)"
-)
-_TOLD = re.compile(
+_NAME = (
     r"(?P<name>password|passwort|passwd|passphrase|passcode|kennwort|mot de passe|contrase(?:ñ|n|\\u00f1)a|pw|token|secret"
     r"|key)"
-    r"(?:(?:[ \t]{1,2}(?:for|of|on|in|at|from|to|für|fuer|von|vom|des|der|pour|de|du|para)"
-    rf"(?:[ \t]{{1,2}}\S{{0,59}}[^\s.,;:!?]){{1,6}}?)?{_IS}|(?P<to>[ \t]{{1,2}}(?:to|auf))|(?P<gap>))"
-    rf"[ \t]{{1,3}}{_SECRET}",
-    re.IGNORECASE,
+)
+_OF = (
+    r"[ \t]{1,2}(?:for|of|on|in|at|from|to|für|fuer|von|vom|des|der|pour|de|du|para)"
+    r"(?:[ \t]{1,2}\S{0,59}[^\s.,;:!?]){1,6}?"
+)
+_IS = (
+    r"[ \t]{1,2}(?:is|was|ist|war|lautet|est|es|equals|should be|must be|will be)"
+    r"(?:[ \t]{1,2}(?:now|still|currently|just|simply|jetzt|set to))?:?"
+)
+_TOLD, _TOLD_OF, _TOLD_TO, _TOLD_WITH = (
+    re.compile(f"{_NAME}{link}[ \t]{{1,3}}{_SECRET}", re.IGNORECASE)
+    for link in (rf"(?:[ \t]{{0,2}}(?:[:=]|->|→)|{_IS})", f"{_OF}(?::|{_IS})", r"[ \t]{1,2}(?:to|auf)", "")
 )
 _BEFORE = re.compile(
     rf"(?:\A|(?<=[\s(:=\"'`])){_SECRET}(?P=quote)(?:\*\*)?[ \t]{{1,2}}(?:as|is|was|als|ist)[ \t]{{1,2}}"
@@ -42,7 +46,8 @@ _WITH = re.compile(r"(?:\A|\W)(?:with|using|use|mit)[ \t]{1,2}(?:(?:the|a|this|d
 _UNLIKE_A_WORD = re.compile(r"(?=.*\d)(?=.*[A-Za-z])|[A-Za-z].*[!@#$%^&*+=?~].*\w")
 _TERM = re.compile(
     r"(?:sha|md|base|utf|rfc|pkcs|pbkdf|aes|iso|http|tls|ssl|ssha|ipv|oauth|scrypt|bcrypt|argon|python|version|v|sec|pep)"
-    r"[-_/]?v?\d[\w.:/-]{0,12}\Z|\d+[-_]?(?:%|x|[kmg]i?b|m?s|h|d|st|nd|rd|th|bits?|bytes?|chars?|characters?|digits?|days?|hours?|minutes?|min|times)\b.*|.*(?:\(|\)|://|\w@\w|->|::)|[\w-]+(?:\.\w+)*\.[a-z]{2,4}\Z",
+    r"[-_/]?v?\d{1,4}(?:sum|crypt|hash|hashed)?(?:[-_.:/]\w{0,10})*\Z"
+    r"|\d+[-_]?(?:%|x|[kmg]i?b|m?s|h|d|st|nd|rd|th|bits?|bytes?|chars?|characters?|digits?|days?|hours?|minutes?|min|times)\b.*|.*(?:\(|\)|://|\w@\w|->|::)|[\w-]+(?:\.\w+)*\.[a-z]{2,4}\Z",
     re.IGNORECASE,
 )
 _REACH = 260  # characters before the anchor
@@ -53,18 +58,16 @@ def find(text: str, start: int, _end: int) -> Span | None:
     """Return the password that a sentence tells whose word for it stands there, behind that word or before it."""
     if not begins_word(text, start):
         return None
-    told = _TOLD.match(text, start)
-    if told and _is_told(text, start, told) and (span := _judged(told["name"], told)):
-        return span
-    return _told_before(text, start)
-
-
-def _is_told(text: str, start: int, told: re.Match[str]) -> bool:
-    """Say whether a sentence goes on so to tell a password: what only follows one is told behind "with"."""
     before = text[max(0, start - 80) : start]
-    if told["to"]:
-        return _BY_VERB.search(before) is not None
-    return told["gap"] is None or _WITH.search(before) is not None
+    for told in (
+        _TOLD.match(text, start),
+        _TOLD_OF.match(text, start),
+        _TOLD_TO.match(text, start) if _BY_VERB.search(before) else None,
+        _TOLD_WITH.match(text, start) if _WITH.search(before) else None,
+    ):
+        if told and (span := _judged(told["name"], told)):
+            return span
+    return _told_before(text, start)
 
 
 def _told_before(text: str, start: int) -> Span | None:
