@@ -71,7 +71,8 @@ def _one_line(random: Random) -> tuple[str, str, str, tuple[str, ...]]:
 
 
 def own_part(secret: str) -> str:
-    """Return what of a secret is no other text's: of a URL, what follows its host."""
+    """Return what of a secret is no other text's: of a URL, what follows its host; not what a key begins with."""
+    secret = secret.removeprefix("access_token$production$")
     return secret.partition("://")[2].partition("/")[2] if "://" in secret else secret
 
 

@@ -70,7 +70,7 @@ _SHORTEST = 4  # characters of a password
 _LONGEST_NAME = 60  # characters before the keyword
 # Most names stand in the midst of a sentence: at a glance, does what parts a name from its value follow?
 _GLANCE = re.compile(r"[A-Za-z0-9_.\-]{0,40}[ \t]{0,12}(?:[:=|!?,<>&%\\\"'`\])\x1b]|is |was |[\r\n])")
-_LOGIN = re.compile(r"\blogin[ \t]+\S+(?:\s|\\r|\\n)[^\n]{0,60}\Z")
+_LOGIN = re.compile(r"\blogin[ \t]+\S+(?:\r?\n|\s|\\r|\\n)[^\n]{0,60}\Z")
 
 _TRAILING = ".,:;!?)]}"
 

@@ -28,7 +28,7 @@ _LINK = (
     rf"{QUOTE}?\]?{GAP}{{0,4}}(?::|=>|=|,|%3A){GAP}{{0,4}}{QUOTE}?"
     rf"(?:\\?{NEWLINE}\s{{0,8}}[^\w\n\"']{{0,3}}(?:\d{{1,6}}[^\w\n]{{1,2}})?\s{{0,8}})?(?:[^\s\w\"']{{0,8}}\s{{0,8}})?"
 )
-_LAST_FIELD = r"(?P<secret>(?=[^\s]{0,40}[\d!#%@^&+])(?!/)(?:[^\s:\"'`\\]|\\[:\\]){6,200})(?=[\s\"'`\\]|$)"
+_LAST_FIELD = r"(?P<secret>(?=[^\s]{0,40}[\d!#%@^&+])(?!/)(?:[^\s:\"'`\\<]|\\[:\\]){6,200})(?=[\s\"'`\\<]|$)"
 _COOKIE = r"(?:=|%3D)(?:\\{0,7}\"[^\s\"\\;]{1,400}\\{0,7}\"|[^\s;\"'`\\<]{0,1500})"  # a value may stand in quotes
 _COOKIES = (
     rf"[\w.%-]{{1,80}}{_COOKIE}(?:[;,]{GAP}{{0,3}}(?:expires=[^;\n\"'`\\<]{{0,40}}|[\w.%-]{{1,80}}(?:{_COOKIE})?)){{0,60}}"
@@ -146,12 +146,14 @@ PLACES: tuple[Place, ...] = (
 )
 
 _NOT_ONE = re.compile(
-    r"(?i)[<{$*…]|\.\.\.|x{4,}|^(?:user|username|password|passwd|pass|pw|pwd|secret|token|your.{0,20}|port|\d{2,5})$|redacted|%s|^[%]|example|placeholder"
+    r"(?i)[<{$*…]|\.\.\.|(?<![a-z0-9])x{4,}|x{6,}|^(?:user|username|password|passwd|pass|pw|pwd|secret|token|your.{0,20}|port|\d{2,5})$|redacted|%s|^[%]|example|placeholder"
 )
 
 
 def is_one(kind: str, secret: str) -> bool:
     """Say whether what stands at such a place is a secret, and no blank for one, variable or word."""
+    if kind == "cookie":
+        return any(_is_cookie(pair) for pair in re.split(r"[;,]\s*", secret))
     if _NOT_ONE.search(secret):
         return False
     if kind == "basic-authorization":
@@ -159,9 +161,12 @@ def is_one(kind: str, secret: str) -> bool:
     if kind in ("bearer-token", "authorization", "signature", "url-token"):
         has_both = sum(c.isdigit() for c in secret) >= 2 and any(c.isalpha() for c in secret)
         return len(secret) >= 12 and (has_both or is_scrambled(secret))
-    if kind == "cookie":
-        return len(secret) >= 10 and any(c.isdigit() for c in secret) and not re.match(_ATTRIBUTES, secret, re.IGNORECASE)
     return True
+
+
+def _is_cookie(pair: str) -> bool:
+    has_digit = len(pair) >= 10 and any(c.isdigit() for c in pair)
+    return has_digit and not _NOT_ONE.search(pair) and not re.match(_ATTRIBUTES, pair, re.IGNORECASE)
 
 
 def _is_basic(value: str) -> bool:

@@ -15,13 +15,13 @@ ANCHORS = (
     *("password", "passwort", "passwd", "passphrase", "passcode", "kennwort", "mot de passe", "contrase"),
     *("pw is", "pw for", "pw ist", "token for", "secret for", "key for"),
 )
-_SECRET = rf"(?:\*\*)?(?P<quote>{QUOTE}?)(?P<secret>[^\s\"'`\\<>]{{4,200}})"
+_SECRET = rf"(?:\*\*)?(?P<quote>{QUOTE}?)(?P<secret>[^\s\"'`\\<>\x1b]{{4,200}})"
 _NAME = (
     r"(?P<name>password|passwort|passwd|passphrase|passcode|kennwort|mot de passe|contrase(?:ñ|n|\\u00f1)a|pw|token|secret"
     r"|key)"
 )
 _OF = (
-    r"[ \t]{1,2}(?:for|of|on|in|at|from|to|für|fuer|von|vom|des|der|pour|de|du|para)"
+    r"[ \t]{1,2}(?:for|of|on|in|at|from|to|für|fuer|f\\{1,4}u00fcr|von|vom|des|der|pour|de|du|para)"
     r"(?:[ \t]{1,2}\S{0,59}[^\s.,;:!?]){1,6}?"
 )
 _IS = (
@@ -33,12 +33,9 @@ _TOLD, _TOLD_OF, _TOLD_TO, _TOLD_WITH = (
     for link in (rf"(?:[ \t]{{0,2}}(?:[:=]|->|→)|{_IS})", f"{_OF}(?::|{_IS})", r"[ \t]{1,2}(?:to|auf)", "")
 )
 _BEFORE = re.compile(
-    rf"(?:\A|(?<=[\s(:=\"'`])){_SECRET}(?P=quote)(?:\*\*)?[ \t]{{1,2}}(?:as|is|was|als|ist)[ \t]{{1,2}}"
+    rf"(?:\A|(?<=[\s(:=\"'`>])|(?<=\dm)|(?<=\\n)){_SECRET}(?P=quote)(?:\*\*)?[ \t]{{1,2}}(?:as|is|was|als|ist)[ \t]{{1,2}}"
     r"(?:[\w'-]{1,20}[ \t]{1,2}){0,3}\Z",
     re.IGNORECASE,
-)
-_ENDS = re.compile(
-    r"(?:[\"'`*]{0,2}[ \t]{0,2}(?:[.,;:!?)\]\n\r\\\"<&]|\Z)|[ \t]{1,2}(?:for|in|on|to|and|when|if|of|until|at|is|now)\b)"
 )
 _BY_VERB = re.compile(r"(?:\A|\W)(?:set|change|changed|reset|update|updated|rotate|rotated)[ \t][^\n.]{0,50}\Z", re.IGNORECASE)
 _WITH = re.compile(r"(?:\A|\W)(?:with|using|use|mit)[ \t]{1,2}(?:(?:the|a|this|dem)[ \t]{1,2})?(?:[\w-]{1,20}[ \t])?\Z", re.IGNORECASE)
@@ -47,14 +44,14 @@ _UNLIKE_A_WORD = re.compile(r"(?=.*\d)(?=.*[A-Za-z])|[A-Za-z].*[!@#$%^&*+=?~].*\
 _TERM = re.compile(
     r"(?:sha|md|base|utf|rfc|pkcs|pbkdf|aes|iso|http|tls|ssl|ssha|ipv|oauth|scrypt|bcrypt|argon|python|version|v|sec|pep)"
     r"[-_/]?v?\d{1,4}(?:sum|crypt|hash|hashed)?(?:[-_.:/]\w{0,10})*\Z"
-    r"|\d+[-_]?(?:%|x|[kmg]i?b|m?s|h|d|st|nd|rd|th|bits?|bytes?|chars?|characters?|digits?|days?|hours?|minutes?|min|times)\b.*|.*(?:\(|\)|://|\w@\w|->|::)|[\w-]+(?:\.\w+)*\.[a-z]{2,4}\Z",
+    r"|\d+[-_]?(?:%|x|[kmg]i?b|m?s|h|d|st|nd|rd|th|bits?|bytes?|chars?|characters?|digits?|days?|hours?|minutes?|min|times)\b.*|.*(?:\(|\)|://|\w@\w|->|::)|(?-i:[a-z_][a-z0-9_-]*(?:\.[a-z_][a-z0-9_-]*)+)\Z",
     re.IGNORECASE,
 )
 _REACH = 260  # characters before the anchor
 _TRAILING = ".,:;!?)]}*"
 
 
-def find(text: str, start: int, _end: int) -> Span | None:
+def find(text: str, start: int, end: int) -> Span | None:
     """Return the password that a sentence tells whose word for it stands there, behind that word or before it."""
     if not begins_word(text, start):
         return None
@@ -67,18 +64,15 @@ def find(text: str, start: int, _end: int) -> Span | None:
     ):
         if told and (span := _judged(told["name"], told)):
             return span
-    return _told_before(text, start)
+    return _told_before(text, start, text[start:end])
 
 
-def _told_before(text: str, start: int) -> Span | None:
+def _told_before(text: str, start: int, word: str) -> Span | None:
     near = text[max(0, start - 60) : start].lower()
     if not any(link in near for link in (" as ", " is ", " was ", " als ", " ist ")):
         return None
-    word = re.compile(r"\w*").match(text, start)
     told = _BEFORE.search(text, max(0, start - _REACH), start)
-    if told is None or word is None or not _ENDS.match(text, word.end()):
-        return None
-    return _judged(word.group(), told)
+    return _judged(word, told) if told else None
 
 
 def _judged(name: str, told: re.Match[str]) -> Span | None:
@@ -88,6 +82,6 @@ def _judged(name: str, told: re.Match[str]) -> Span | None:
     if not is_quoted and (not _UNLIKE_A_WORD.match(secret) or _TERM.match(secret)):
         return None
     name = name if name.lower() in ("token", "secret", "key", "passphrase") else "password"
-    if not is_secret(Assigned(name, secret, is_quoted, is_tight=False)):
+    if not is_secret(Assigned(name, secret, is_quoted=True, is_tight=False)):
         return None
     return Span(told.start("secret"), told.start("secret") + len(secret), kind_of(name))

@@ -141,6 +141,8 @@ def _looks_random(value: str) -> bool:
     digits = sum(c.isdigit() for c in value)
     if digits and is_scrambled(value):
         return True
+    if digits >= 3 and len(value) >= 32 and value.isalnum():
+        return True
     is_mixed = any(c.islower() for c in value) and any(c.isupper() for c in value)
     if digits and is_mixed and len(value) >= 20 and _DATA.match(value):
         return True
