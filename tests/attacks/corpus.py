@@ -52,6 +52,7 @@ def side_by_side(seed: str) -> Iterator[Planted]:
 def _one_line(random: Random) -> tuple[str, str, str, tuple[str, ...]]:
     """Return a secret in its place, on one line: its kind and that place, the text, and what in it is secret."""
     while True:
+        secrets: tuple[str, ...]
         which = random.randrange(3)
         if which == 0:
             kind, place = random.choice(list(vendor_keys.TOKENS)), random.choice(list(carriers.BARE))

@@ -191,6 +191,7 @@ TOKENS: dict[str, Make] = {
     "jwt": jwt,
 }
 
+
 def password(random: Random) -> str:
     """Return a password that needs no quotes anywhere."""
     return some(random, ALNUM + "_.-", random.choice([10, 14, 20]))
@@ -253,4 +254,3 @@ BLOCKS: dict[str, Make] = {
     "dsa private key": _pem("DSA PRIVATE" + " KEY", 450),
     "pgp private key": _pgp,
 }
-

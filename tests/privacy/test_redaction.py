@@ -198,6 +198,12 @@ HOSTILE = {
     "digits": "1234567890:AA" * 1875,
     "joined strings": 'ghp_" "' * 3750,
     "escapes": "&quot;%22" * 3125,
+    "sentences": "password for a b c d e f " * 1500,
+    "ends of sentences": "a as the root password " * 1625,
+    "three quotes": 'password = """' * 2500,
+    "variables": 'variable "password" { default ' * 1250,
+    "fields": ":5432:a:b:" * 3750,
+    "hidden line ends": "password=\\\n" * 3400,
     "numbers of lines": "password:\n   1→" * 1875,
 }
 

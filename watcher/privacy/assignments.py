@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import re
 
-from watcher.privacy.syntax import BEFORE_A_LISTED, COLOUR, CONTINUED, GAP, LINE, NEWLINE, QUOTE, VERBS, Span, begins_word
+from watcher.privacy.syntax import (
+    BEFORE_A_LISTED,
+    COLOUR,
+    CONTINUED,
+    GAP,
+    LINE,
+    NEWLINE,
+    QUOTE,
+    VERBS,
+    Span,
+    begins_word,
+)
 from watcher.privacy.values import OF_WHAT, Assigned, is_about, is_password, is_secret
 
 # Literals of names, in lower case.
@@ -29,7 +40,11 @@ KEYWORDS = (
     *("privatekey", "private_key", "private-key", "encryptionkey", "accountkey", "masterkey", "signingkey", "authkey"),
     *("appkey", "_key", "-key", "_auth", '"auth', "auth_", "securestring"),
     *("pw", "psk"),
-    *(f"{link}pat{sign}" for link in "_-" for sign in ("=", ":", " ", "'", '"', "\\", "<", ">", "]", "|", ",", "%", "\r", "\n")),
+    *(
+        f"{link}pat{sign}"
+        for link in "_-"
+        for sign in ("=", ":", " ", "'", '"', "\\", "<", ">", "]", "|", ",", "%", "\r", "\n")
+    ),
 )
 _SHORT = ("pw", "psk", "pat")  # other words have these letters, too
 _OF_WHAT = re.compile(rf"(?:{OF_WHAT})\Z", re.IGNORECASE)
@@ -62,7 +77,9 @@ _VALUES = {  # by how it is quoted: the value, and what ends it
 _ESCAPED = re.compile(r"([^\"'`\\\n&]{1,4000})")
 _ENCODED = re.compile(r"((?:[^\"'`\\\n&%\s]|%(?!2[276]|0[AaDd]|20|3[cCeE])[0-9A-Fa-f]{2}){1,4000})")
 _QUOTE = re.compile(QUOTE)
-_TRIPLE = re.compile(rf"(?:\\{{0,2}}{NEWLINE}{LINE}?{GAP}{{0,20}})?([^\s\\]{{4,4000}}?)(?:[\"'`]{{3}}|\\|\s|$)")  # Python, TOML
+_TRIPLE = re.compile(
+    rf"(?:\\{{0,2}}{NEWLINE}{LINE}?{GAP}{{0,20}})?([^\s\\]{{4,4000}}?)(?:[\"'`]{{3}}|\\|\s|$)"
+)  # Python, TOML
 _BARE = re.compile(r"[^\s\"'`\\<>;&|\x1b]{1,4000}")
 _NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
 _JUDGED = 400  # characters of a value that say whether it is a secret
@@ -126,7 +143,12 @@ def _is_word(text: str, start: int, end: int) -> bool:
     if _GOES_ON.match(text, end):
         return False
     is_hump = text[start].isupper() and text[start - 1 : start].islower() and text[start + 1].islower()
-    return is_hump or _OF_WHAT.search(text, max(0, start - 10), start) is not None or text[start - 1 : start] in ("_", "-") or begins_word(text, start)
+    return (
+        is_hump
+        or _OF_WHAT.search(text, max(0, start - 10), start) is not None
+        or text[start - 1 : start] in ("_", "-")
+        or begins_word(text, start)
+    )
 
 
 def _is_first(text: str, first: int) -> bool:

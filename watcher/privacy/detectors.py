@@ -53,7 +53,7 @@ def table() -> Table:
         by_anchor.setdefault(anchor, []).append((False, assignments.find))
     for anchor in sentences.ANCHORS:
         by_anchor.setdefault(anchor, []).append((False, sentences.find))
-    for anchor in ('variable "', 'variable \\'):
+    for anchor in ('variable "', "variable \\"):
         by_anchor.setdefault(anchor, []).append((False, assignments.find_default))
     ways = {
         **dict.fromkeys(blocks.hidden(), _hidden),

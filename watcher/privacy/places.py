@@ -30,9 +30,7 @@ _LINK = (
 )
 _LAST_FIELD = r"(?P<secret>(?=[^\s]{0,40}[\d!#%@^&+])(?!/)(?:[^\s:\"'`\\<]|\\[:\\]){6,200})(?=[\s\"'`\\<]|$)"
 _COOKIE = r"(?:=|%3D)(?:\\{0,7}\"[^\s\"\\;]{1,400}\\{0,7}\"|[^\s;\"'`\\<]{0,1500})"  # a value may stand in quotes
-_COOKIES = (
-    rf"[\w.%-]{{1,80}}{_COOKIE}(?:[;,]{GAP}{{0,3}}(?:expires=[^;\n\"'`\\<]{{0,40}}|[\w.%-]{{1,80}}(?:{_COOKIE})?)){{0,60}}"
-)
+_COOKIES = rf"[\w.%-]{{1,80}}{_COOKIE}(?:[;,]{GAP}{{0,3}}(?:expires=[^;\n\"'`\\<]{{0,40}}|[\w.%-]{{1,80}}(?:{_COOKIE})?)){{0,60}}"
 _ATTRIBUTES = r"(?:path|domain|expires|max-age|samesite|version)\b"
 
 PLACES: tuple[Place, ...] = (
@@ -141,7 +139,11 @@ PLACES: tuple[Place, ...] = (
         (":5432:", ":5433:", ":6432:", ":*:"),
         rf":(?:\d{{4,5}}|\*):[\w*.-]{{1,60}}:(?!log-group|role\b)[\w*.@-]{{1,60}}:{_LAST_FIELD}",
     ),
-    Place("password", ("pgpass",), rf"pgpass(?s:.{{0,400}}?):(?:\d{{2,5}}|\*):[\w*.-]{{1,60}}:[\w*.@-]{{1,60}}:{_LAST_FIELD}"),
+    Place(
+        "password",
+        ("pgpass",),
+        rf"pgpass(?s:.{{0,400}}?):(?:\d{{2,5}}|\*):[\w*.-]{{1,60}}:[\w*.@-]{{1,60}}:{_LAST_FIELD}",
+    ),
     Place("secret", ("secret set",), rf"secret\s+set\b{_OPTIONS}\s(?:--body|-b)[ =]{_ARG}"),
 )
 

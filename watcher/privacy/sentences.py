@@ -17,8 +17,8 @@ ANCHORS = (
 )
 _SECRET = rf"(?:\*\*)?(?P<quote>{QUOTE}?)(?P<secret>[^\s\"'`\\<>\x1b]{{4,200}})"
 _NAME = (
-    r"(?P<name>password|passwort|passwd|passphrase|passcode|kennwort|mot de passe|contrase(?:ñ|n|\\u00f1)a|pw|token|secret"
-    r"|key)"
+    r"(?P<name>password|passwort|passwd|passphrase|passcode|kennwort|mot de passe|contrase(?:ñ|n|\\u00f1)a|pw|token"
+    r"|secret|key)"
 )
 _OF = (
     r"[ \t]{1,2}(?:for|of|on|in|at|from|to|für|fuer|f\\{1,4}u00fcr|von|vom|des|der|pour|de|du|para)"
@@ -33,12 +33,16 @@ _TOLD, _TOLD_OF, _TOLD_TO, _TOLD_WITH = (
     for link in (rf"(?:[ \t]{{0,2}}(?:[:=]|->|→)|{_IS})", f"{_OF}(?::|{_IS})", r"[ \t]{1,2}(?:to|auf)", "")
 )
 _BEFORE = re.compile(
-    rf"(?:\A|(?<=[\s(:=\"'`>])|(?<=\dm)|(?<=\\n)){_SECRET}(?P=quote)(?:\*\*)?[ \t]{{1,2}}(?:as|is|was|als|ist)[ \t]{{1,2}}"
-    r"(?:[\w'-]{1,20}[ \t]{1,2}){0,3}\Z",
+    rf"(?:\A|(?<=[\s(:=\"'`>])|(?<=\dm)|(?<=\\n)){_SECRET}(?P=quote)(?:\*\*)?[ \t]{{1,2}}(?:as|is|was|als|ist)"
+    r"[ \t]{1,2}(?:[\w'-]{1,20}[ \t]{1,2}){0,3}\Z",
     re.IGNORECASE,
 )
-_BY_VERB = re.compile(r"(?:\A|\W)(?:set|change|changed|reset|update|updated|rotate|rotated)[ \t][^\n.]{0,50}\Z", re.IGNORECASE)
-_WITH = re.compile(r"(?:\A|\W)(?:with|using|use|mit)[ \t]{1,2}(?:(?:the|a|this|dem)[ \t]{1,2})?(?:[\w-]{1,20}[ \t])?\Z", re.IGNORECASE)
+_BY_VERB = re.compile(
+    r"(?:\A|\W)(?:set|change|changed|reset|update|updated|rotate|rotated)[ \t][^\n.]{0,50}\Z", re.IGNORECASE
+)
+_WITH = re.compile(
+    r"(?:\A|\W)(?:with|using|use|mit)[ \t]{1,2}(?:(?:the|a|this|dem)[ \t]{1,2})?(?:[\w-]{1,20}[ \t])?\Z", re.IGNORECASE
+)
 # A letter and a digit, or a sign among letters: no word of a sentence has those, but for terms and measures.
 _UNLIKE_A_WORD = re.compile(r"(?=.*\d)(?=.*[A-Za-z])|[A-Za-z].*[!@#$%^&*+=?~].*\w")
 _TERM = re.compile(

@@ -19,7 +19,8 @@ LINE = (
     r"|[ \t]{0,8}\d{1,6}(?:→|\\{1,4}u2192|%E2%86%92|\t|\\{1,4}t|%09|[:|-])"
     r"|[+>-]|&gt;|%2B|%3E)"
 )
-CONTINUED = r"(?<!\\)(?:\\\r?\n|\\{3}(?:r\\)?n|\\{6}(?:r\\\\)?n|\\{12}(?:r\\{4})?n|%5C(?:%0D)?%0A)"  # a backslash hides the line end
+# A line end that a backslash hides.
+CONTINUED = r"(?<!\\)(?:\\\r?\n|\\{3}(?:r\\)?n|\\{6}(?:r\\\\)?n|\\{12}(?:r\\{4})?n|%5C(?:%0D)?%0A)"
 # Where a text goes on: in the next string literal, or behind the line end that a backslash hides.
 JOIN = (
     rf"(?:{QUOTE}{GAP}{{0,4}}(?:[+.]|%2B)?{GAP}{{0,4}}(?:{NEWLINE}{LINE}?{GAP}{{0,12}}(?:(?:[+.]|%2B){GAP}{{0,4}})?)?{QUOTE}"

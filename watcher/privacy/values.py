@@ -60,7 +60,9 @@ _REFERENCE = re.compile(rf"{_PART}(?:(?:\.|->|::|\?\.){_PART})+[?!,]*\Z")
 _TYPE = re.compile(r"(?:[a-z_]\w*\.)+[A-Z]\w*(?:Key|Token|Password|Secret|Auth|Type|Types)\Z")
 _CODE = re.compile(r"[A-Za-z_$][\w$.\->:?!]{0,200}[(\[{]")
 _CALL_ALONE = re.compile(r"[\w$.]+\([^()]*\)\Z")
-_ROOT = re.compile(r"(?:/(?:home|Users|usr|var|etc|opt|root|tmp|mnt|srv|run|app|workspaces?)/|~/|[A-Za-z]:[\\/])[\w./\\@ -]*\Z")
+_ROOT = re.compile(
+    r"(?:/(?:home|Users|usr|var|etc|opt|root|tmp|mnt|srv|run|app|workspaces?)/|~/|[A-Za-z]:[\\/])[\w./\\@ -]*\Z"
+)
 _PATH = re.compile(r"(?:\.{0,2}|~|[A-Za-z]:)?(?:[/\\][\w.@-]+)+[/\\]?\Z")
 _PLAIN = re.compile(r"[a-z]+(?:[_-][a-z]+)*\Z|[A-Z]+(?:[_-][A-Z]+)*\Z|[A-Z]?[a-z]+(?:[A-Z][a-z]+)*\Z")
 _CONFIG_NAME = re.compile(r"[A-Z][A-Z0-9_]{2,}\Z")
