@@ -165,5 +165,5 @@ def test_the_defaults_leave_examples_alone() -> None:
     defaults = Ignored([], HOME)
     for name in (".env.example", "src/environment.py", "keys.py", "config.json", "monkey.py", "id.py", ".npmrc.md"):
         assert not defaults.names_one("Read", {"file_path": f"{ROOT}/{name}"}, ROOT, ROOT), name
-    for name in (".env", ".env.production", "id_rsa", "id_rsa.pub", "server.key", ".aws/credentials", ".kube/config"):
+    for name in (".env", ".env.production", "id_rsa", "id_rsa.pub", "server.pem", ".aws/credentials", ".kube/config"):
         assert defaults.names_one("Read", {"file_path": f"{ROOT}/{name}"}, ROOT, ROOT), name
