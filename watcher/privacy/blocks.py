@@ -33,8 +33,7 @@ _FIRST = re.compile(
 _RUN = re.compile(
     r"(?:[A-Za-z0-9+/]{56,80}(?:\r?\n|\\n|\\r\\n)){1,300}[A-Za-z0-9+/]{1,80}={0,2}|[A-Za-z0-9+/_-]{24,60000}={0,2}"
 )
-_SAMPLE, _STRIDE = 20, 48  # characters
-_LONG = re.compile(rb"[a-z0-9+/]{64}")
+_LONG_RUN = re.compile(rb"(?s:.{0,63}[^a-z0-9+/])*+[a-z0-9+/]{64}")  # from sign to sign, as far apart as they may be
 _HIDDEN = (
     *(
         "password",
@@ -119,15 +118,9 @@ def hidden() -> set[str]:
     return found
 
 
-def has_long_run(text: bytes) -> bool:
-    """Say whether there may be a long run of base64: at every so many letters, are the next ones no words?
-
-    Every run of 67 letters is seen, unless just there it has a sign that is neither letter nor digit.
-    """
-    for at in range(0, len(text) - _SAMPLE, _STRIDE):
-        if text[at : at + _SAMPLE].isalnum() and _LONG.search(text, max(0, at - _STRIDE), at + _SAMPLE + _STRIDE):
-            return True
-    return False
+def has_long_run(lowered: bytes) -> bool:
+    """Say whether there is a run of base64 as long as no word: of 64 letters."""
+    return _LONG_RUN.match(lowered) is not None
 
 
 def runs(text: str) -> Iterator[tuple[int, int, str]]:
