@@ -230,20 +230,20 @@ class Ingest:
     def _decode(self, chunk: tail.Chunk, since: int, project: str) -> _Decoded:
         decoded = _Decoded(skipped=chunk.skipped)
         since = beginning(since, self._clock())
-        for line in chunk.lines:
+        # One kind of work at a time: in turn, each would find the processor's caches full of the other's.
+        for line, meaning in [(line, _understood(line)) for line in chunk.lines]:
+            if isinstance(meaning, str):
+                decoded.broken.append(_broken(line, meaning))
+                continue
             try:
-                meaning = entries.understand(line.data)
                 found = [
                     self._record(_whole(entry, line), _Place(project or decoded.cwd or meaning.cwd, meaning.cwd))
                     for entry in meaning.entries
                     if (entry.at >= since or isinstance(entry, entries.Title))
                     and not isinstance(entry, entries.Compaction)  # what it sums up was taken in before it
                 ]
-            except entries.BrokenLineError as error:
-                decoded.broken.append(_broken(line, str(error)))
-                continue
             except Exception as error:  # noqa: BLE001 - one line that nobody foresaw must not keep all others out
-                decoded.broken.append(_broken(line, f"defect of claude-mem: {error!r}"))
+                decoded.broken.append(_broken(line, _defect(error)))
                 continue
             decoded.cwd = decoded.cwd or meaning.cwd
             decoded.records += found
@@ -312,6 +312,20 @@ def _whole(entry: entries.Entry, line: tail.Line) -> entries.Entry:
     if isinstance(entry, entries.Prompt) and line.length > tail.LONGEST:
         return entry._replace(text=long_lines.beginning(entry.text))
     return entry
+
+
+def _understood(line: tail.Line) -> entries.Meaning | str:
+    """Return what a line holds, or why nobody knows."""
+    try:
+        return entries.understand(line.data)
+    except entries.BrokenLineError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - as there
+        return _defect(error)
+
+
+def _defect(error: Exception) -> str:
+    return f"defect of claude-mem: {error!r}"
 
 
 def _broken(line: tail.Line, reason: str) -> checkpoints.BrokenRecord:
