@@ -166,7 +166,9 @@ class Database:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")  # what is deleted, or cut short, is overwritten in the file, too
+        connection.execute(
+            "PRAGMA secure_delete = ON"
+        )  # what is deleted, or cut short, is overwritten in the file, too
 
 
 def as_json(value: object) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from watcher.privacy.syntax import COLOUR, GAP, LINE, NEWLINE, QUOTE, Span
+from watcher.privacy.syntax import BEFORE_A_LISTED, COLOUR, GAP, LINE, NEWLINE, QUOTE, VERBS, Span
 from watcher.privacy.values import Assigned, is_about, is_password, is_secret
 
 # Literals of names, in lower case.
@@ -63,19 +63,6 @@ _SHORTEST = 4  # characters of a password
 _LONGEST_NAME = 60  # characters before the keyword
 # Most names stand in the midst of a sentence: at a glance, does what parts a name from its value follow?
 _GLANCE = re.compile(r"[A-Za-z0-9_.\-]{0,40}[ \t]{0,12}(?:[:=|!?,<>&%\\\"'`\])\x1b]|is |was |[\r\n])")
-_VERBS = (
-    "set ",
-    "setx ",
-    "ENV ",
-    "ARG ",
-    "setenv ",
-    "config:set ",
-    "-gx ",
-    "-x ",
-    "-Ux ",
-    "-xg ",
-)  # before a name and a gap
-_OF_A_LIST = ("name: ", 'name: "', "name: '")
 _LOGIN = re.compile(r"\blogin[ \t]+\S+(?:\s|\\r|\\n)[^\n]{0,60}\Z")
 
 _TRAILING = ".,:;!?)]}"
@@ -110,7 +97,7 @@ def _name_start(text: str, start: int, end: int) -> int | None:
     glance = _GLANCE.match(text, end)
     if glance is None:
         letter = text[start - 1 : start]
-        if letter not in _NAME_LETTERS and not text.endswith(_VERBS, 0, start) and text[end - 1] not in "wWgG":
+        if letter not in _NAME_LETTERS and not text.endswith(VERBS, 0, start) and text[end - 1] not in "wWgG":
             return None  # of what a gap may follow only "passw" and "securestring" stand by themselves
     first = start
     while first and start - first < _LONGEST_NAME and text[first - 1] in _NAME_LETTERS:
@@ -119,7 +106,7 @@ def _name_start(text: str, start: int, end: int) -> int | None:
         return None  # a type; what stands for a secret
     if glance is None:
         return first if _may_follow_a_gap(text, first, text[first:end], is_quoted=True) else None
-    is_of_a_list = text[glance.end() - 1] not in "\r\n" or text.endswith(_OF_A_LIST, 0, first)
+    is_of_a_list = text[glance.end() - 1] not in "\r\n" or text.endswith(BEFORE_A_LISTED, 0, first)
     return first if is_of_a_list else None
 
 
@@ -140,7 +127,7 @@ def _may_follow_a_gap(text: str, first: int, name: str, *, is_quoted: bool) -> b
     """Say whether after this name a gap is enough: of a flag, of what sets a variable, of .netrc, of SQL."""
     if name.startswith("-"):
         return True
-    if text.endswith(_VERBS, 0, first):
+    if text.endswith(VERBS, 0, first):
         return True
     if is_quoted and (name.startswith("PASSWORD"[: len(name)]) or name.lower().endswith("securestring")):
         return True

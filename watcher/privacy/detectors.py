@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from watcher.privacy import assignments, blocks, places, views
+from watcher.privacy import assignments, blocks, glances, places, views
 from watcher.privacy.syntax import JOIN, Span, begins_word
 from watcher.privacy.tokens import TOKENS, Token
 
@@ -32,15 +32,6 @@ class Table(NamedTuple):
     finds: tuple[tuple[tuple[bool, Find], ...], ...]  # whether it is of a token, and how it is found
     ways: dict[int, Way]  # by the number of an anchor: how a text that holds it is to be read as well
     noisy: frozenset[int]  # the numbers of anchors that are words of every text about programs
-
-
-# What follows a noisy word in a sentence or in code, and never its value: of a hundred of them, sixty are done with.
-_NOISY = ("token", "secret", "credential", "_key", "-key", "_auth", "auth_")
-_IDLE = frozenset(bytes((one, two)) for one in b"(/}[;*^~#@$+\n" for two in range(256)) | frozenset(
-    bytes((32, two)) for two in (*b"abcdefghijklmnopqrstuvwxyz0123456789([{#/*", *range(128, 256))
-)
-_SAID = (b" is ", b" was")
-_LINKED = frozenset(bytes((one,)) for one in b"-_.abcdefghijklmnopqrstuvwxyz0123456789")
 
 
 @cache
@@ -75,7 +66,7 @@ def table() -> Table:
         automaton,
         tuple(tuple(by_anchor[anchor]) for anchor in anchors),
         {number: ways[anchor] for number, anchor in enumerate(anchors) if anchor in ways},
-        frozenset(anchors.index(anchor) for anchor in _NOISY),
+        frozenset(anchors.index(anchor) for anchor in glances.NOISY),
     )
 
 
@@ -96,12 +87,7 @@ def _written(text: str) -> tuple[list[Span], set[Way]]:
     ways: set[Way] = set()
     found_end = token_end = 0
     for number, start, end in automaton.find_matches_as_indexes(lowered, overlapping=True):
-        if (
-            number in noisy
-            and lowered[end : end + 2] in _IDLE
-            and lowered[start - 1 : start] not in _LINKED
-            and lowered[end : end + 4] not in _SAID
-        ):
+        if number in noisy and glances.is_idle(lowered, start, end):
             continue
         for is_token, one in finds[number]:
             # Within what was found there is nothing more to find, but that a token may reach further than a value.

@@ -25,6 +25,10 @@ JOIN = (
     rf"|(?<!\\)(?:\\\r?\n|\\{{3}}(?:r\\)?n|\\{{6}}(?:r\\\\)?n|\\{{12}}(?:r\\{{4}})?n|%5C(?:%0D)?%0A){LINE}?{GAP}{{0,12}})"
 )
 
+# Before a name and a gap, or before a name whose value stands in the next line.
+VERBS = ("set ", "setx ", "ENV ", "ARG ", "setenv ", "config:set ", "-gx ", "-x ", "-Ux ", "-xg ")
+BEFORE_A_LISTED = ("name: ", 'name: "', "name: '")
+
 # What may stand before a word and yet ends in a letter or a digit: an escape, a colour.
 _BEFORE_A_WORD = re.compile(rf"(?:\\[nrtbfv0]|%[0-9A-Fa-f]{{2}}|\\u[0-9a-fA-F]{{4}}|\\x[0-9a-fA-F]{{2}}|{COLOUR})\Z")
 
