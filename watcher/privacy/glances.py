@@ -20,6 +20,7 @@ _TELLING = _PASSWORDS + _STRONG
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz0123456789_-."
 _LINKED = frozenset(bytes((one,)) for one in _LETTERS)
 _BEFORE = tuple(sign.lower().encode() for sign in (*VERBS, *BEFORE_A_LISTED))
+_BEFORE_ENDS = frozenset(sign[-3:] for sign in _BEFORE)  # sooner looked up
 
 _QUOTE = r"\\{0,7}[\"'`]"
 _END = r"(?=[\s<>;|\"'`\\&\x1b]|\Z)"  # of a value without quotes
@@ -32,7 +33,8 @@ _SET = rf"(?:={{1,3}}+(?!>)|:(?:(?!=|{_TYPE})| ?[a-z][a-z_.\[\]|]{{0,20}}+ ?=(?!
 
 def _quoted(group: str) -> str:
     """Return a pattern of what is too short for all but a password, or of a phrase."""
-    short = rf"[^\"'`\\\n]{{0,7}}+(?P={group})|[^\"'`\\\n0-9?]{{0,19}}+(?P={group})|[\w.,:-]{{1,40}}+ \w"
+    end, word = rf"(?:(?P={group})|\n|\Z)", r"[\w.,:-]{1,40}+ \w|[a-z_.,:-]{1,18}+ \\"
+    short = rf"[^\"'`\\\n]{{0,7}}+{end}|[^\"'`\\\n0-9?]{{0,19}}+{end}|{word}"
     return rf"(?P<{group}>{_QUOTE})(?:{short})"
 
 
@@ -40,7 +42,7 @@ _SLIGHT = re.compile(
     (
         r"(?P<name>[\w.-]{0,39}+)(?:"
         # In a sentence or in code, where nothing sets it.
-        r"(?P<idle>(?<!is)(?<!was)(?:[(/}\[;*^~#+\n]| (?!is |was )[a-z0-9(\[{#/*]))"
+        r"(?P<idle>[(/}\[;*^~#+\n]| (?<!is )(?<!was )(?!is |was )[a-z0-9(\[{#/*]|\Z)"
         rf"|(?:{_QUOTE})?+\]?+\)?+[ \t]{{0,12}}+(?:"
         # Set to what is short, or no value is there at all.
         rf"{_SET}(?:{_quoted('q1')}|(?:{_LETTER}{{1,7}}+|{_UNNUMBERED}{{1,19}}+){_END}{_NO_PREFIX}|[\r\n])"
@@ -66,7 +68,7 @@ def is_idle(lowered: bytes, start: int, end: int) -> bool:
     before = lowered[start - 1 : start]
     if before not in _LINKED:
         if way == "idle":
-            return not lowered.endswith(_BEFORE, 0, start)
+            return lowered[start - 3 : start] not in _BEFORE_ENDS or not lowered.endswith(_BEFORE, 0, start)
         name, first = match["name"], start
     else:
         around = lowered[max(0, start - 80) : start]
