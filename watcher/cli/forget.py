@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -82,10 +82,19 @@ def forget(
             raise UsageError("forget asks before, and nobody is there to answer", hint="add --yes, or --dry-run")
         _show_preview(preview, wanted)
         say("There is no way back. What keeps a copy: claude-mem export --output FILE")
-        if not typer.confirm("Forget it?", default=False):
+        if not _is_confirmed():
             say("nothing was forgotten")
             raise typer.Exit(1)
     _forget(settings, wanted, preview, as_json=as_json)
+
+
+def _is_confirmed() -> bool:
+    """Ask; who interrupts has said no."""
+    try:
+        return typer.confirm("Forget it?", default=False)
+    except typer.Abort:
+        say("")
+        return False
 
 
 def _wanted(
@@ -101,16 +110,14 @@ def _wanted(
 
     Raises:
         UsageError: nothing is, or ids and something else, or what is no id, or an option is empty.
+        ClaudeMemError: there is no such session or project.
     """
     from watcher.cli import dates
     from watcher.memory import browse, lookup
     from watcher.memory.selection import Wanted
 
     options = {"--session": session, "--project": project, "--text": text, "--since": since, "--until": until}
-    for option, value in options.items():
-        # One that is left out would widen what goes: a variable of a script that is not set is no such wish.
-        if value is not None and not value.strip():
-            raise UsageError(f"{option} is empty", hint=_WHAT)
+    arguments.refuse_empty(options, _WHAT)
     has_filter = any(value is not None for value in options.values())
     if ids and has_filter:
         raise UsageError("ids name what goes: they take no other options", hint=_WHAT)
@@ -119,7 +126,8 @@ def _wanted(
     refs = tuple(browse.ref(one) for one in ids)
     for given, found in zip(ids, refs, strict=True):
         if found is None:
-            raise UsageError(f"{given!r} is no id", hint=f"claude-mem forget --session {given}, or an id such as '#12'")
+            hint = f"claude-mem forget --session {shlex.quote(given)}, or an id such as '#12'"
+            raise UsageError(f"{given!r} is no id", hint=hint)
     moment = time.time_ns() // 1_000_000
     begin = dates.since("--since", since, moment) if since else None
     end = dates.until("--until", until, moment) if until else None
@@ -127,7 +135,7 @@ def _wanted(
         raise UsageError("--since is later than --until", hint="give the earlier one to --since")
     with lookup.opened(settings.database) as connection:
         session_id = browse.session(connection, session).session_id if session else ""
-        folder = arguments.project(connection, Path(project)) if project is not None else None
+        folder = arguments.known_project(connection, project) if project is not None else None
     return Wanted(tuple(one for one in refs if one), session_id, folder, (text or "").strip(), begin, end)
 
 
