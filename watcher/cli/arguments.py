@@ -90,7 +90,7 @@ def known_project(connection: sqlite3.Connection, given: str) -> str:
 
 
 def refuse_empty(options: Mapping[str, str | None], hint: str) -> None:
-    """Refuse an option that is empty: without it more is meant, which a script's variable that is not set is no wish of.
+    """Refuse an option that is empty, as of a script's variable that is not set: without it more would be meant.
 
     Raises:
         UsageError: one is.
