@@ -105,7 +105,32 @@ def test_it_says_what_went_and_what_may_still_hold_it(home: Path) -> None:
     (copy,) = said["copies"]
     assert Path(copy["path"]).parent == FIXTURES / "ordinary"
     assert "changelog" not in claude_mem(home, "export").lower()
+    assert said["places"] == {"projects": [], "transcripts": 0}
     assert claude_mem(home, "forget", "--text", "CHANGELOG", "--yes") == "nothing of it is in the memory\n"
+
+
+def test_it_says_where_a_text_stays_and_what_takes_it_away_there_too(home: Path) -> None:
+    told = claude_mem(home, "forget", "--text", "TIDYTIME", "--dry-run")
+    command = f"claude-mem forget --project {PROJECT}"
+    assert f"May stay in the paths of projects. What takes that away, and all else of one:\n  {command}\n" in told
+    with closing(sqlite3.connect(home / ".claude-mem" / "data" / "claude-mem.db")) as connection, connection:
+        connection.execute("INSERT INTO project_folders VALUES (?, ?, 1)", ("/home/dev/acme", PROJECT))
+        connection.execute("UPDATE checkpoints SET path = '/home/dev/acme.jsonl'")
+    told = claude_mem(home, "forget", "--text", "acme", "--yes")
+    assert told.startswith("it stands in no turn\nStill in the paths of projects")
+    assert command in told
+    assert "Still in 1 path of a transcript" in told
+    claude_mem(home, *command.split()[1:], "--yes")
+    said = json.loads(claude_mem(home, "forget", "--text", "acme", "--yes", "--json"))
+    assert said["places"] == {"projects": [], "transcripts": 1}
+    assert rows(home, "SELECT 1 FROM project_folders") == []
+
+
+def test_a_summary_that_is_made_anew_is_told_of_before(home: Path) -> None:
+    assert "  S1 is made anew of what is left\n" in claude_mem(home, "forget", "#1", "--dry-run")
+    assert "made anew" not in claude_mem(home, "forget", "#1", "P1", "--dry-run")
+    claude_mem(home, "forget", "#1", "--yes")
+    assert rows(home, "SELECT count(*) FROM session_summaries") == [(3,)]
 
 
 def test_a_project_goes_by_its_folder_or_name_and_a_session_by_how_its_id_begins(home: Path) -> None:

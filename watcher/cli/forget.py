@@ -19,6 +19,7 @@ from watcher.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from watcher.memory.mentions import Places
     from watcher.memory.preview import Preview
     from watcher.memory.selection import Wanted
     from watcher.settings import Settings
@@ -157,14 +158,16 @@ def _forget(settings: Settings, wanted: Wanted, preview: Preview, *, as_json: bo
             done = forgetting.forget(settings, database, wanted, progress=progress)
     finally:
         database.close()
-    found = _copies(settings, wanted, preview)
+    found, places = _copies(settings, wanted, preview), _places(settings, wanted)
     if as_json:
-        say_json({"dry_run": False, **_said(preview), "is_overwritten": done.is_overwritten, "copies": found})
+        told = {**_said(preview), "is_overwritten": done.is_overwritten, "places": places, "copies": found}
+        say_json({"dry_run": False, **told})
         return
     say(f"forgotten: {_counted(preview)}", colour="green")
     if not done.is_overwritten:
         said = "What is free in the file now could not be overwritten: others read there, or the disk is full."
         say(f"{said} A watcher does it once it can, and so does the next forget.", colour="yellow")
+    _show_places(places)
     _show_copies(found)
 
 
@@ -210,12 +213,15 @@ def _finish(settings: Settings) -> None:
 def _show(settings: Settings, wanted: Wanted, preview: Preview, *, dry_run: bool, as_json: bool) -> None:
     """Show what would go."""
     found = [] if preview.is_empty else _copies(settings, wanted, preview)
+    places = _places(settings, wanted)
     if as_json:
-        say_json({"dry_run": dry_run, **_said(preview), "copies": found})
+        say_json({"dry_run": dry_run, **_said(preview), "places": places, "copies": found})
     elif preview.is_empty:
-        say("nothing of it is in the memory")
+        say("nothing of it is in the memory" if places is None or not any(places) else "it stands in no turn")
+        _show_places(places)
     else:
         _show_preview(preview, wanted)
+        _show_places(places, is_over=False)
         _show_copies(found)
 
 
@@ -225,8 +231,27 @@ def _show_preview(preview: Preview, wanted: Wanted) -> None:
         say(fitted(f"  {line.id:<8}{local_time(line.at)}  {on_one_line(line.text)}"))
     if preview.more:
         say(f"  and {preview.more:,} more")
+    if preview.anew:
+        shown = ", ".join(preview.anew[:_SHOWN]) + (", …" if len(preview.anew) > _SHOWN else "")
+        say(f"  {shown} {'is' if len(preview.anew) == 1 else 'are'} made anew of what is left")
     if wanted.project is not None and wanted.is_whole:
         say(f"  and all that is known of the project {wanted.project}")
+
+
+def _show_places(places: Places | None, *, is_over: bool = True) -> None:
+    """Show where in the memory a text stays, and what takes it away there too."""
+    if places is None or not any(places):
+        return
+    state = "Still" if is_over else "May stay"
+    if places.projects:
+        say(f"{state} in the paths of projects. What takes that away, and all else of one:", bold=True)
+    for project in places.projects[:_SHOWN]:
+        say(f"  claude-mem forget --project {shlex.quote(on_one_line(project))}")
+    if len(places.projects) > _SHOWN:
+        say(f"  and {len(places.projects) - _SHOWN:,} more")
+    if places.transcripts:
+        paths = counted(places.transcripts, "path of a transcript", "paths of transcripts")
+        say(f"{state} in {paths}: by these none is read again, whatever is forgotten", bold=True)
 
 
 def _show_copies(found: Sequence[dict[str, str]]) -> None:
@@ -250,7 +275,17 @@ def _counted(preview: Preview) -> str:
 
 
 def _said(preview: Preview) -> dict[str, Any]:
-    return {"forgotten": preview.counts, "lines": list(preview.lines)}
+    return {"forgotten": preview.counts, "lines": list(preview.lines), "made_anew": preview.anew}
+
+
+def _places(settings: Settings, wanted: Wanted) -> Places | None:
+    """Return where what was meant by a text stands, whatever of it is forgotten by that; None where none was given."""
+    from watcher.memory import lookup, mentions
+
+    if not wanted.text:
+        return None
+    with lookup.opened(settings.database) as connection:
+        return mentions.places(connection, wanted.text)
 
 
 def _copies(settings: Settings, wanted: Wanted, preview: Preview) -> list[dict[str, str]]:
