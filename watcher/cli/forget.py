@@ -1,4 +1,4 @@
-"""Owns `claude-mem forget`: what goes, the question before, and what may still hold it elsewhere."""
+"""Owns `claude-mem forget`: what is meant, and the question before."""
 
 from __future__ import annotations
 
@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from watcher.cli import arguments
-from watcher.cli.style import counted, fitted, local_time, on_one_line, say, say_json
+from watcher.cli import arguments, forgotten
+from watcher.cli.style import say, say_json
 from watcher.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from watcher.memory.mentions import Places
     from watcher.memory.preview import Preview
     from watcher.memory.selection import Wanted
     from watcher.settings import Settings
 
-_SHOWN = 10  # lines of what goes
 _SLOW = 1.0  # seconds, after which it is said what is done
 _WHAT = "claude-mem forget '#12', --session ID, --project DIR, --text WORDS, --since DATE or --until DATE"
 
@@ -81,7 +78,7 @@ def forget(
     if not yes:
         if as_json or not sys.stdin.isatty():
             raise UsageError("forget asks before, and nobody is there to answer", hint="add --yes, or --dry-run")
-        _show_preview(preview, wanted)
+        forgotten.show_preview(preview, wanted)
         say("There is no way back. What keeps a copy: claude-mem export --output FILE")
         if not _is_confirmed():
             say("nothing was forgotten")
@@ -145,7 +142,7 @@ def _preview(settings: Settings, wanted: Wanted) -> Preview:
     from watcher.memory.preview import preview
 
     with lookup.opened(settings.database) as connection:
-        return preview(connection, wanted, _SHOWN)
+        return preview(connection, wanted, forgotten.SHOWN)
 
 
 def _forget(settings: Settings, wanted: Wanted, preview: Preview, *, as_json: bool) -> None:
@@ -163,12 +160,12 @@ def _forget(settings: Settings, wanted: Wanted, preview: Preview, *, as_json: bo
         told = {**_said(preview), "is_overwritten": done.is_overwritten, "places": places, "copies": found}
         say_json({"dry_run": False, **told})
         return
-    say(f"forgotten: {_counted(preview)}", colour="green")
+    say(f"forgotten: {forgotten.amounts(preview)}", colour="green")
     if not done.is_overwritten:
         said = "What is free in the file now could not be overwritten: others read there, or the disk is full."
         say(f"{said} A watcher does it once it can, and so does the next forget.", colour="yellow")
-    _show_places(places)
-    _show_copies(found)
+    forgotten.show_places(places)
+    forgotten.show_copies(found)
 
 
 @contextmanager
@@ -218,60 +215,11 @@ def _show(settings: Settings, wanted: Wanted, preview: Preview, *, dry_run: bool
         say_json({"dry_run": dry_run, **_said(preview), "places": places, "copies": found})
     elif preview.is_empty:
         say("nothing of it is in the memory" if places is None or not any(places) else "it stands in no turn")
-        _show_places(places)
+        forgotten.show_places(places)
     else:
-        _show_preview(preview, wanted)
-        _show_places(places, is_over=False)
-        _show_copies(found)
-
-
-def _show_preview(preview: Preview, wanted: Wanted) -> None:
-    say(f"would go: {_counted(preview)}", bold=True)
-    for line in preview.lines:
-        say(fitted(f"  {line.id:<8}{local_time(line.at)}  {on_one_line(line.text)}"))
-    if preview.more:
-        say(f"  and {preview.more:,} more")
-    if preview.anew:
-        shown = ", ".join(preview.anew[:_SHOWN]) + (", …" if len(preview.anew) > _SHOWN else "")
-        say(f"  {shown} {'is' if len(preview.anew) == 1 else 'are'} made anew of what is left")
-    if wanted.project is not None and wanted.is_whole:
-        say(f"  and all that is known of the project {wanted.project}")
-
-
-def _show_places(places: Places | None, *, is_over: bool = True) -> None:
-    """Show where in the memory a text stays, and what takes it away there too."""
-    if places is None or not any(places):
-        return
-    state = "Still" if is_over else "May stay"
-    if places.projects:
-        say(f"{state} in the paths of projects. What takes that away, and all else of one:", bold=True)
-    for project in places.projects[:_SHOWN]:
-        say(f"  claude-mem forget --project {shlex.quote(on_one_line(project))}")
-    if len(places.projects) > _SHOWN:
-        say(f"  and {len(places.projects) - _SHOWN:,} more")
-    if places.transcripts:
-        paths = counted(places.transcripts, "path of a transcript", "paths of transcripts")
-        say(f"{state} in {paths}: by these none is read again, whatever is forgotten", bold=True)
-
-
-def _show_copies(found: Sequence[dict[str, str]]) -> None:
-    if found:
-        say("Not touched, and may still hold it:", bold=True)
-        for one in found:
-            say(f"  {one['path']}  ({one['what']})")
-
-
-def _counted(preview: Preview) -> str:
-    nouns = {
-        "sessions": ("session", "sessions"),
-        "prompts": ("prompt", "prompts"),
-        "observations": ("observation", "observations"),
-        "summaries": ("summary", "summaries"),
-        "tool_uses": ("tool use", "tool uses"),
-        "titles": ("title of a session", "titles of sessions"),
-    }
-    parts = [counted(preview.counts[name], one, many) for name, (one, many) in nouns.items() if preview.counts[name]]
-    return ", ".join(parts) or "nothing that is in the memory; what it did until now is kept out"
+        forgotten.show_preview(preview, wanted)
+        forgotten.show_places(places, is_over=False)
+        forgotten.show_copies(found)
 
 
 def _said(preview: Preview) -> dict[str, Any]:
