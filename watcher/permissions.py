@@ -10,6 +10,7 @@ is made in a folder inherits that. Who points CLAUDE_MEM_HOME elsewhere chooses 
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Iterator
@@ -146,7 +147,7 @@ def _check_place(path: Path, *, root_too: bool = False) -> None:
     if not _is_ours(found, root_too=root_too):
         raise OpenToOthersError(
             f"{path} belongs to another user ({_name(found.st_uid)})",
-            hint="point CLAUDE_MEM_HOME at a folder of your own",
+            hint=f"{_taken_back(path)}; else point CLAUDE_MEM_HOME at a folder of your own",
         )
     if stat.S_IMODE(found.st_mode) & 0o022:
         raise OpenToOthersError(
@@ -178,7 +179,8 @@ def _check_file(path: Path) -> None:
         raise OpenToOthersError(f"{path} is a symbolic link: it is not followed", hint=f"ls -l {path}; then remove it")
     if not _is_ours(found, root_too=False):
         raise OpenToOthersError(
-            f"{path} belongs to another user ({_name(found.st_uid)})", hint=f"ls -l {path}; then remove it"
+            f"{path} belongs to another user ({_name(found.st_uid)})",
+            hint=f"{_taken_back(path.parent)}; what somebody else has put there: rm {shlex.quote(str(path))}",
         )
 
 
@@ -204,7 +206,14 @@ def _narrow(path: Path) -> None:
             path.chmod(mode & 0o700)
 
 
-def _name(uid: int) -> str:
+def _taken_back(path: Path) -> str:
+    """Return what to type where this user made something as root: it is the memory itself, not to be removed."""
+    me = "" if sys.platform == "win32" else _name(os.geteuid(), before="")
+    return f"sudo chown -R {me} {shlex.quote(str(path))} (if claude-mem was once run with sudo)"
+
+
+def _name(uid: int, before: str = "uid ") -> str:
+    """Return what a user is called; one without a name by the number, and what is to stand `before` that."""
     if sys.platform == "win32":
         return str(uid)
     import pwd
@@ -212,4 +221,4 @@ def _name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return f"uid {uid}"
+        return f"{before}{uid}"

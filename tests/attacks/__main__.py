@@ -1,22 +1,29 @@
 """Tries every attack and prints the table of what got through; exit code 1 where something did without a reason.
 
-Run as `python -m tests.attacks [MODULE ...]`.
+Run as `python -m tests.attacks [MODULE ...]`; with `--docs`, all of it is also written into docs/attacks.md.
 """
 
 from __future__ import annotations
 
+import platform
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.attacks import MODULES, load
 from tests.attacks.outcome import Outcome
 
+DOCS = Path(__file__).parent.parent.parent / "docs" / "attacks.md"
+BEGIN, END = "<!-- attacks: begin -->\n", "<!-- attacks: end -->\n"
 NAMED = 3  # of the cases that get through for one reason
 
 
 def main(names: list[str]) -> int:
+    """Try the attacks of some modules, or of all."""
+    if is_written := names == ["--docs"]:
+        names = []
     if unknown := [name for name in names if name not in MODULES]:
         sys.stderr.write(f"no attacks named {', '.join(unknown)}; there are {', '.join(MODULES)}\n")
         return 2
@@ -26,7 +33,10 @@ def main(names: list[str]) -> int:
         with tempfile.TemporaryDirectory() as folder:
             found += load(name)(Path(folder))
         sys.stderr.write(f"{name}: {time.monotonic() - began:.1f} s\n")
-    sys.stdout.write(table(found) + "\n")
+    told = table(found) + "\n"
+    sys.stdout.write(told)
+    if is_written:
+        write(told)
     return 1 if any(one.unexplained for one in found) else 0
 
 
@@ -43,6 +53,13 @@ def table(found: list[Outcome]) -> str:
             by_reason.setdefault(one.reasons.get(case, "NOT MEANT TO GET THROUGH"), []).append(case)
         lines += [f"\n{one.kind}: {_some(cases)}: {reason}." for reason, cases in by_reason.items()]
     return "\n".join(lines)
+
+
+def write(told: str) -> None:
+    """Put a table into the docs, in the place of the one that is there."""
+    before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
+    ran = f"Run on {datetime.now(UTC):%Y-%m-%d} on {platform.system()} with Python {platform.python_version()}:"
+    DOCS.write_text(f"{before}{BEGIN}{ran}\n\n{told}{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
 def _some(cases: list[str]) -> str:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.attacks import MODULES, load
-from tests.attacks.__main__ import main, table
+from tests.attacks.__main__ import BEGIN, DOCS, END, main, table, write
 from tests.attacks.outcome import Outcome
 
 
@@ -40,3 +40,17 @@ def test_the_table_counts_and_gives_reasons() -> None:
 def test_a_name_that_is_none_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nothing"]) == 2
     assert "no attacks named nothing" in capsys.readouterr().err
+
+
+def test_the_table_is_written_between_its_marks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    docs = tmp_path / "attacks.md"
+    docs.write_text(f"before\n{BEGIN}old\n{END}behind\n", encoding="utf-8")
+    monkeypatch.setattr("tests.attacks.__main__.DOCS", docs)
+    write("the table\n")
+    written = docs.read_text(encoding="utf-8")
+    assert written.startswith(f"before\n{BEGIN}Run on 2")
+    assert written.endswith(f":\n\nthe table\n{END}behind\n")
+
+
+def test_the_docs_have_a_table() -> None:
+    assert "| all |" in DOCS.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]

@@ -75,7 +75,7 @@ def test_with_nobody_to_answer_nothing_is_lost(still: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminal")
-@pytest.mark.parametrize("answer", ["n", "", "y"])
+@pytest.mark.parametrize("answer", ["n", "", "y", "^C"])
 def test_it_asks_before(home: Path, answer: str) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "TERM": "xterm"}
     child = pexpect.spawn(
@@ -84,8 +84,14 @@ def test_it_asks_before(home: Path, answer: str) -> None:
     child.expect("would go: 1 prompt")
     child.expect("claude-mem export")
     child.expect("Forget it")
-    child.sendline(answer)
+    if answer == "^C":
+        child.sendintr()
+    else:
+        child.sendline(answer)
+    if answer != "y":
+        child.expect("nothing was forgotten")
     child.expect(pexpect.EOF)
+    assert "Aborted" not in child.before
     child.close()
     assert child.exitstatus == (0 if answer == "y" else 1)
     assert len(rows(home, "SELECT 1 FROM user_prompts")) == (2 if answer == "y" else 3)
@@ -99,7 +105,32 @@ def test_it_says_what_went_and_what_may_still_hold_it(home: Path) -> None:
     (copy,) = said["copies"]
     assert Path(copy["path"]).parent == FIXTURES / "ordinary"
     assert "changelog" not in claude_mem(home, "export").lower()
+    assert said["places"] == {"projects": [], "transcripts": 0}
     assert claude_mem(home, "forget", "--text", "CHANGELOG", "--yes") == "nothing of it is in the memory\n"
+
+
+def test_it_says_where_a_text_stays_and_what_takes_it_away_there_too(home: Path) -> None:
+    told = claude_mem(home, "forget", "--text", "TIDYTIME", "--dry-run")
+    command = f"claude-mem forget --project {PROJECT}"
+    assert f"May stay in the paths of projects. What takes that away, and all else of one:\n  {command}\n" in told
+    with closing(sqlite3.connect(home / ".claude-mem" / "data" / "claude-mem.db")) as connection, connection:
+        connection.execute("INSERT INTO project_folders VALUES (?, ?, 1)", ("/home/dev/acme", PROJECT))
+        connection.execute("UPDATE checkpoints SET path = '/home/dev/acme.jsonl'")
+    told = claude_mem(home, "forget", "--text", "acme", "--yes")
+    assert told.startswith("it stands in no turn\nStill in the paths of projects")
+    assert command in told
+    assert "Still in 1 path of a transcript" in told
+    claude_mem(home, *command.split()[1:], "--yes")
+    said = json.loads(claude_mem(home, "forget", "--text", "acme", "--yes", "--json"))
+    assert said["places"] == {"projects": [], "transcripts": 1}
+    assert rows(home, "SELECT 1 FROM project_folders") == []
+
+
+def test_a_summary_that_is_made_anew_is_told_of_before(home: Path) -> None:
+    assert "  S1 is made anew of what is left\n" in claude_mem(home, "forget", "#1", "--dry-run")
+    assert "made anew" not in claude_mem(home, "forget", "#1", "P1", "--dry-run")
+    claude_mem(home, "forget", "#1", "--yes")
+    assert rows(home, "SELECT count(*) FROM session_summaries") == [(3,)]
 
 
 def test_a_project_goes_by_its_folder_or_name_and_a_session_by_how_its_id_begins(home: Path) -> None:
@@ -124,6 +155,7 @@ def test_a_project_goes_by_its_folder_or_name_and_a_session_by_how_its_id_begins
         (["--project", "", "--text", "x"], "--project is empty"),
         (["P1", "--text", "x"], "they take no other options"),
         (["8e2f"], "claude-mem forget --session 8e2f"),
+        (["#-1"], "claude-mem forget --session '#-1', or"),
         (["--since", "tomorrow"], "is no date"),
         (["--since", "today", "--until", "yesterday"], "--since is later"),
     ],
@@ -182,11 +214,38 @@ def test_the_names_of_an_export_s_fields_stay(still: Path) -> None:
 def test_an_export_is_narrowed_as_a_search_is(still: Path) -> None:
     whole = exported(still)
     assert exported(still, "--project", PROJECT) == exported(still, "--session", "8e2f") == whole
-    assert exported(still, "--project", "/nowhere") == []
     assert exported(still, "--since", "2030-01-01") == exported(still, "--until", "2020-01-01") == []
     assert exported(still, "--since", "2020-01-01") == whole
     assert "no session's id" in claude_mem(still, "export", "--session", "ffff", code=1)
     assert "no format" in claude_mem(still, "export", "--format", "xml", code=2)
+
+
+@pytest.mark.parametrize("option", ["--project", "--session", "--since", "--until", "--output"])
+def test_an_empty_option_never_means_all(still: Path, option: str) -> None:
+    assert f"{option} is empty" in claude_mem(still, "export", option, "", code=2)
+
+
+@pytest.mark.parametrize("command", [["forget", "--yes"], ["forget", "--dry-run"], ["export"]], ids=" ".join)
+@pytest.mark.parametrize("name", ["nope", "/nowhere/tidytime"])
+def test_a_project_that_is_not_in_the_memory_is_a_failure(home: Path, command: list[str], name: str) -> None:
+    said = claude_mem(home, *command, "--project", name, code=1)
+    assert said.startswith(f"claude-mem: nothing is remembered of a project {name}\nTry: claude-mem projects")
+    assert rows(home, "SELECT 1 FROM forgotten") == []
+
+
+def test_a_project_of_which_only_a_flag_is_up_can_be_forgotten(home: Path) -> None:
+    with closing(sqlite3.connect(home / ".claude-mem" / "data" / "claude-mem.db")) as connection, connection:
+        connection.execute(
+            "INSERT INTO flags (session_id, project, kind, event, raised_at_epoch) "
+            "VALUES ('new', '/home/dev/new', 'place', '{}', 1)"
+        )
+    assert claude_mem(home, "forget", "--project", "/home/dev/new", "--yes").startswith("forgotten: ")
+    assert rows(home, "SELECT 1 FROM flags WHERE project = '/home/dev/new'") == []
+
+
+def test_an_export_to_a_minus_is_one_to_stdout(home: Path) -> None:
+    assert claude_mem(home, "export", "--output", "-") == claude_mem(home, "export")
+    assert not (home / "-").exists()
 
 
 def test_an_export_s_file_is_for_its_owner_and_never_written_over(home: Path) -> None:

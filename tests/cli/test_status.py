@@ -86,6 +86,34 @@ def test_each_condition_is_told_with_what_to_type(watcher: WatcherProcess) -> No
     assert [(one["name"], one["state"]) for one in conditions] == [("agent", "login"), ("watching", "polling")]
 
 
+def test_settings_with_which_no_watcher_starts_are_told_with_what_to_type(watcher: WatcherProcess) -> None:
+    assert json.loads(watcher.run("status", "--json").stdout)["settings_error"] is None
+    assert "not running; the next session or prompt starts it" in watcher.run("status").stdout
+    (watcher.memory / "config.toml").write_text('[privacy]\nexclude = ["dev"]\n')
+    told = watcher.run("status").stdout
+    assert "not running; none can start before the settings below are mended" in told
+    assert "settings      [privacy] exclude: 'dev' is no whole path (settings are in " in told
+    assert "Try: write whole paths: exclude = " in told
+    found = json.loads(watcher.run("status", "--json").stdout)["settings_error"]
+    assert found["text"] == "[privacy] exclude: 'dev' is no whole path"
+    assert watcher.run("watch", "--until-idle").returncode == 2  # as a hook would start one
+
+
+def test_settings_that_a_running_watcher_cannot_heed_are_told(watcher: WatcherProcess) -> None:
+    watcher.start()
+    (watcher.memory / "config.toml").write_text('[privacy]\nexclude = ["dev"]\n')
+    refused = "settings      refused since "
+    wait_until(lambda: refused in watcher.run("status").stdout)
+    told = watcher.run("status").stdout
+    assert "the settings stay as they were. Try: write whole paths" in told
+    assert "settings      [privacy]" not in told
+    found = {one["link"]: one for one in json.loads(watcher.run("doctor", "--json").stdout)}
+    assert found["conditions"]["state"] == "wrong"
+    assert "'dev' is no whole path" in found["conditions"]["text"]
+    (watcher.memory / "config.toml").write_text("")
+    wait_until(lambda: refused not in watcher.run("status").stdout)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 def test_polling_is_told_of_a_watcher_that_runs(watcher: WatcherProcess) -> None:
     watcher.start()

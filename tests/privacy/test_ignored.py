@@ -89,6 +89,9 @@ def test_a_tool_that_takes_a_path_names_it(ignored: Ignored, path: str) -> None:
         "cat {.env,a.py}",
         "for f in .env; do cat $f; done",
         "cat <<E > .env\nA=1\nE",
+        'git commit -m "$(cat .env)"',
+        'git commit -m "Add it" && cat .env',
+        "git commit -F .env",
     ],
 )
 def test_a_command_names_it(ignored: Ignored, command: str) -> None:
@@ -104,7 +107,11 @@ def test_a_command_of_windows_names_it(ignored: Ignored, command: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["ls", "cat .env.example", "git status", "cat environment.py", "cat my_secrets/x", "cat /etc/api/b/a.conf"],
+    [
+        *("ls", "cat .env.example", "git status", "cat environment.py", "cat my_secrets/x", "cat /etc/api/b/a.conf"),
+        *('git commit -am "Document .env"', "git add a.py && git commit --message='Leave .env alone'"),
+        *('grep -rn "event.key" src', "jq -r .key a.json"),
+    ],
 )
 def test_what_is_like_it_does_not(ignored: Ignored, command: str) -> None:
     assert not ignored.names_one("Bash", {"command": command}, ROOT, ROOT)
@@ -158,5 +165,5 @@ def test_the_defaults_leave_examples_alone() -> None:
     defaults = Ignored([], HOME)
     for name in (".env.example", "src/environment.py", "keys.py", "config.json", "monkey.py", "id.py", ".npmrc.md"):
         assert not defaults.names_one("Read", {"file_path": f"{ROOT}/{name}"}, ROOT, ROOT), name
-    for name in (".env", ".env.production", "id_rsa", "id_rsa.pub", "server.key", ".aws/credentials", ".kube/config"):
+    for name in (".env", ".env.production", "id_rsa", "id_rsa.pub", "server.pem", ".aws/credentials", ".kube/config"):
         assert defaults.names_one("Read", {"file_path": f"{ROOT}/{name}"}, ROOT, ROOT), name

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from markdown_it import MarkdownIt
+
 from watcher.recall.markdown import markdown
 
 SESSION: dict[str, Any] = {
@@ -53,3 +56,34 @@ def test_each_session_has_its_turns_in_their_order_and_an_empty_field_no_line() 
     assert places == sorted(places)
     assert "Investigated" not in told
     assert told.count("**Answered**") == 1
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "![x](http://a.example/1.png)",
+        "![x][y]\n\n[y]: http://a.example/1.png",
+        "\\![x](http://a.example/1.png) \\\\![x](http://a.example/1.png)",
+        "<img src=http://a.example/1.png>",
+        "\\<img src=http://a.example/1.png> \\\\<img src=http://a.example/1.png>",
+        "one ` <img src=http://a.example/1.png>",
+        "x\n\n<script>fetch('http://a.example')</script>\n\n<!-- <style>@import 'http://a.example'</style>",
+        "<svg/onload=fetch('http://a.example')><?php ?><![CDATA[ ]]></div>",
+    ],
+)
+def test_whoever_opens_it_fetches_nothing(hostile: str) -> None:
+    observation = {**TURN, "kind": "observation", "id": "#7", "type": hostile, "title": hostile, "subtitle": "one `"}
+    observation |= {"narrative": hostile, "facts": [hostile], "files_read": [hostile], "files_modified": []}
+    summary = {**TURN, "kind": "summary", "id": "S3", "request": hostile, "investigated": hostile, "learned": hostile}
+    summary |= {"completed": hostile, "next_steps": hostile, "notes": hostile}
+    prompt = {**PROMPT, "text": hostile, "closing_text": hostile}
+    session = {**SESSION, "title": hostile, "project": hostile, "session_id": "s"}
+    told = "".join(markdown([session, prompt, observation, summary]))
+    tokens = [token for block in MarkdownIt().parse(told) for token in [block, *(block.children or ())]]
+    assert {token.type for token in tokens} & {"image", "html_inline", "html_block"} == set()
+    assert any(token.type == "strong_open" for token in tokens)  # it is Markdown all the same
+
+
+def test_code_stays_readable() -> None:
+    told = "".join(markdown([SESSION, {**PROMPT, "text": "if a < b and c<3: `List<str>`", "closing_text": ""}]))
+    assert "> if a < b and c<3: `List\\<str>`" in told

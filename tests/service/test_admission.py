@@ -15,6 +15,7 @@ from tests.transcript.lines import BEGIN, SESSION
 from watcher.errors import UsageError
 from watcher.memory.database import Database
 from watcher.memory.models import FlagKind
+from watcher.permissions import OpenToOthersError
 from watcher.service.admission import OBSERVERS
 from watcher.service.events import Event
 from watcher.service.ingest import Ingest
@@ -196,8 +197,11 @@ def test_a_watcher_goes_by_what_the_settings_say_now(
         watch._heed_settings()
         assert "is no whole path" in events[-1].text
         assert watch._ingest.admission.is_private("/home/dev/api")
+        ((name, text),) = recorder.rows("SELECT name, text FROM conditions")
+        assert (name, text) == ("settings", "[privacy] exclude: 'dev' is no whole path; the settings stay as they were")
         settings.config.unlink()
         watch._heed_settings()
+        assert recorder.rows("SELECT name FROM conditions") == []
         assert not settings.excluded.exists()
         assert not settings.sdk_sessions.exists()
         assert not watch._ingest.admission.is_private("/home/dev/api")
@@ -210,3 +214,16 @@ def test_replaced_settings_are_used_by_all_who_take_in(settings: Settings, datab
     recorder.write(lines.turn(0, 1))
     assert not recorder.ingest.take_in(recorder.transcript)
     assert left(recorder) == {}
+
+
+def test_a_watcher_that_an_error_has_ended_is_told_of_in_its_words(
+    settings: Settings, database: Database, recorder: Recorder
+) -> None:
+    with pytest.raises(OpenToOthersError), Watch(settings, database, recorder.agent):
+        raise OpenToOthersError("other users can write into it", hint="chmod go= it")
+    with pytest.raises(ZeroDivisionError), Watch(settings, database, recorder.agent):
+        raise ZeroDivisionError("a defect")
+    assert recorder.rows("SELECT stop_reason FROM watchers ORDER BY id") == [
+        ("crashed: other users can write into it",),
+        ("crashed: ZeroDivisionError('a defect')",),
+    ]

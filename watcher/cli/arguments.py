@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from watcher.errors import UsageError
+from watcher.errors import ClaudeMemError, UsageError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -72,6 +72,32 @@ def project(connection: sqlite3.Connection, given: Path) -> str:
     if len(named) > 1 and place not in known:
         raise UsageError(f"more than one project is called {given}: {', '.join(named)}", hint="name its folder")
     return named[0] if named and place not in known else place
+
+
+def known_project(connection: sqlite3.Connection, given: str) -> str:
+    """Return the same of one that is in the memory: elsewhere a name that was mistyped would pass for an empty project.
+
+    Raises:
+        ClaudeMemError: it is not.
+        UsageError: more than one project has that name.
+    """
+    from watcher.memory import lookup
+
+    found = project(connection, Path(given))
+    if not lookup.is_known(connection, found):
+        raise ClaudeMemError(f"nothing is remembered of a project {given}", hint="claude-mem projects (it lists them)")
+    return found
+
+
+def refuse_empty(options: Mapping[str, str | None], hint: str) -> None:
+    """Refuse an option that is empty, as of a script's variable that is not set: without it more would be meant.
+
+    Raises:
+        UsageError: one is.
+    """
+    for option, value in options.items():
+        if value is not None and not value.strip():
+            raise UsageError(f"{option} is empty", hint=hint)
 
 
 class Command(TyperCommand):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from watcher.memory.search_filters import Filters
 
 _FORMATS = ("jsonl", "markdown")
+_WHAT = "claude-mem export --project DIR, --session ID, --since DATE, --until DATE or --output FILE"
 
 
 def export(
@@ -29,19 +30,21 @@ def export(
         str, typer.Option("--format", help="jsonl, or markdown for people.", metavar="FORMAT")
     ] = "jsonl",
     output: Annotated[
-        Path | None, typer.Option("--output", help="Write to a file, for your eyes only.", metavar="FILE")
+        str | None, typer.Option("--output", help="Write to a file, for your eyes only; - is stdout.", metavar="FILE")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
     project: Annotated[
-        Path | None, typer.Option("--project", help="Only of a project: its folder, or its name.", metavar="DIR")
+        str | None, typer.Option("--project", help="Only of a project: its folder, or its name.", metavar="DIR")
     ] = None,
     session: Annotated[
-        str, typer.Option("--session", help="Only of the session whose id begins so.", metavar="ID")
-    ] = "",
+        str | None, typer.Option("--session", help="Only of the session whose id begins so.", metavar="ID")
+    ] = None,
     since: Annotated[
-        str, typer.Option("--since", help="Not older: 2026-11-01, today, 12h, 3d, 2w.", metavar="DATE")
-    ] = "",
-    until: Annotated[str, typer.Option("--until", help="Not newer: a day counts to its end.", metavar="DATE")] = "",
+        str | None, typer.Option("--since", help="Not older: 2026-11-01, today, 12h, 3d, 2w.", metavar="DATE")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", help="Not newer: a day counts to its end.", metavar="DATE")
+    ] = None,
 ) -> None:
     """Print the memory as JSON Lines, one object a row, or as Markdown for people.
 
@@ -58,20 +61,24 @@ def export(
 
     if format_ not in _FORMATS:
         raise UsageError(f"no format {format_!r}", hint=f"formats are {', '.join(_FORMATS)}")
+    narrowed = {"--project": project, "--session": session, "--since": since, "--until": until, "--output": output}
+    arguments.refuse_empty(narrowed, _WHAT)
     with lookup.opened(settings_room.load().database) as connection:
         filters = _filters(connection, project, session, since, until)
-        with _opened(output, is_forced=force) as file:
+        with _opened(Path(output) if output not in (None, "-") else None, is_forced=force) as file:
             _write(file, _TEXTS[format_](exported.rows(connection, filters)))
 
 
-def _filters(connection: sqlite3.Connection, project: Path | None, session: str, since: str, until: str) -> Filters:
+def _filters(
+    connection: sqlite3.Connection, project: str | None, session: str | None, since: str | None, until: str | None
+) -> Filters:
     from watcher.cli import dates
     from watcher.memory import browse
     from watcher.memory.search_filters import Filters
 
     moment = time.time_ns() // 1_000_000
     return Filters(
-        project=arguments.project(connection, project) if project is not None else None,
+        project=arguments.known_project(connection, project) if project is not None else None,
         session=browse.session(connection, session).session_id if session else None,
         since=dates.since("--since", since, moment) if since else None,
         until=dates.until("--until", until, moment) if until else None,

@@ -1,29 +1,27 @@
-"""Owns `claude-mem forget`: what goes, the question before, and what may still hold it elsewhere."""
+"""Owns `claude-mem forget`: what is meant, and the question before."""
 
 from __future__ import annotations
 
+import shlex
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from watcher.cli import arguments
-from watcher.cli.style import counted, fitted, local_time, on_one_line, say, say_json
+from watcher.cli import arguments, forgotten
+from watcher.cli.style import say, say_json
 from watcher.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from watcher.memory.mentions import Places
     from watcher.memory.preview import Preview
     from watcher.memory.selection import Wanted
     from watcher.settings import Settings
 
-_SHOWN = 10  # lines of what goes
 _SLOW = 1.0  # seconds, after which it is said what is done
 _WHAT = "claude-mem forget '#12', --session ID, --project DIR, --text WORDS, --since DATE or --until DATE"
 
@@ -80,12 +78,21 @@ def forget(
     if not yes:
         if as_json or not sys.stdin.isatty():
             raise UsageError("forget asks before, and nobody is there to answer", hint="add --yes, or --dry-run")
-        _show_preview(preview, wanted)
+        forgotten.show_preview(preview, wanted)
         say("There is no way back. What keeps a copy: claude-mem export --output FILE")
-        if not typer.confirm("Forget it?", default=False):
+        if not _is_confirmed():
             say("nothing was forgotten")
             raise typer.Exit(1)
     _forget(settings, wanted, preview, as_json=as_json)
+
+
+def _is_confirmed() -> bool:
+    """Ask; who interrupts has said no."""
+    try:
+        return typer.confirm("Forget it?", default=False)
+    except typer.Abort:
+        say("")
+        return False
 
 
 def _wanted(
@@ -101,16 +108,14 @@ def _wanted(
 
     Raises:
         UsageError: nothing is, or ids and something else, or what is no id, or an option is empty.
+        ClaudeMemError: there is no such session or project.
     """
     from watcher.cli import dates
     from watcher.memory import browse, lookup
     from watcher.memory.selection import Wanted
 
     options = {"--session": session, "--project": project, "--text": text, "--since": since, "--until": until}
-    for option, value in options.items():
-        # One that is left out would widen what goes: a variable of a script that is not set is no such wish.
-        if value is not None and not value.strip():
-            raise UsageError(f"{option} is empty", hint=_WHAT)
+    arguments.refuse_empty(options, _WHAT)
     has_filter = any(value is not None for value in options.values())
     if ids and has_filter:
         raise UsageError("ids name what goes: they take no other options", hint=_WHAT)
@@ -119,7 +124,8 @@ def _wanted(
     refs = tuple(browse.ref(one) for one in ids)
     for given, found in zip(ids, refs, strict=True):
         if found is None:
-            raise UsageError(f"{given!r} is no id", hint=f"claude-mem forget --session {given}, or an id such as '#12'")
+            hint = f"claude-mem forget --session {shlex.quote(given)}, or an id such as '#12'"
+            raise UsageError(f"{given!r} is no id", hint=hint)
     moment = time.time_ns() // 1_000_000
     begin = dates.since("--since", since, moment) if since else None
     end = dates.until("--until", until, moment) if until else None
@@ -127,7 +133,7 @@ def _wanted(
         raise UsageError("--since is later than --until", hint="give the earlier one to --since")
     with lookup.opened(settings.database) as connection:
         session_id = browse.session(connection, session).session_id if session else ""
-        folder = arguments.project(connection, Path(project)) if project is not None else None
+        folder = arguments.known_project(connection, project) if project is not None else None
     return Wanted(tuple(one for one in refs if one), session_id, folder, (text or "").strip(), begin, end)
 
 
@@ -136,7 +142,7 @@ def _preview(settings: Settings, wanted: Wanted) -> Preview:
     from watcher.memory.preview import preview
 
     with lookup.opened(settings.database) as connection:
-        return preview(connection, wanted, _SHOWN)
+        return preview(connection, wanted, forgotten.SHOWN)
 
 
 def _forget(settings: Settings, wanted: Wanted, preview: Preview, *, as_json: bool) -> None:
@@ -149,15 +155,17 @@ def _forget(settings: Settings, wanted: Wanted, preview: Preview, *, as_json: bo
             done = forgetting.forget(settings, database, wanted, progress=progress)
     finally:
         database.close()
-    found = _copies(settings, wanted, preview)
+    found, places = _copies(settings, wanted, preview), _places(settings, wanted)
     if as_json:
-        say_json({"dry_run": False, **_said(preview), "is_overwritten": done.is_overwritten, "copies": found})
+        told = {**_said(preview), "is_overwritten": done.is_overwritten, "places": places, "copies": found}
+        say_json({"dry_run": False, **told})
         return
-    say(f"forgotten: {_counted(preview)}", colour="green")
+    say(f"forgotten: {forgotten.amounts(preview)}", colour="green")
     if not done.is_overwritten:
         said = "What is free in the file now could not be overwritten: others read there, or the disk is full."
         say(f"{said} A watcher does it once it can, and so does the next forget.", colour="yellow")
-    _show_copies(found)
+    forgotten.show_places(places)
+    forgotten.show_copies(found)
 
 
 @contextmanager
@@ -202,47 +210,30 @@ def _finish(settings: Settings) -> None:
 def _show(settings: Settings, wanted: Wanted, preview: Preview, *, dry_run: bool, as_json: bool) -> None:
     """Show what would go."""
     found = [] if preview.is_empty else _copies(settings, wanted, preview)
+    places = _places(settings, wanted)
     if as_json:
-        say_json({"dry_run": dry_run, **_said(preview), "copies": found})
+        say_json({"dry_run": dry_run, **_said(preview), "places": places, "copies": found})
     elif preview.is_empty:
-        say("nothing of it is in the memory")
+        say("nothing of it is in the memory" if places is None or not any(places) else "it stands in no turn")
+        forgotten.show_places(places)
     else:
-        _show_preview(preview, wanted)
-        _show_copies(found)
-
-
-def _show_preview(preview: Preview, wanted: Wanted) -> None:
-    say(f"would go: {_counted(preview)}", bold=True)
-    for line in preview.lines:
-        say(fitted(f"  {line.id:<8}{local_time(line.at)}  {on_one_line(line.text)}"))
-    if preview.more:
-        say(f"  and {preview.more:,} more")
-    if wanted.project is not None and wanted.is_whole:
-        say(f"  and all that is known of the project {wanted.project}")
-
-
-def _show_copies(found: Sequence[dict[str, str]]) -> None:
-    if found:
-        say("Not touched, and may still hold it:", bold=True)
-        for one in found:
-            say(f"  {one['path']}  ({one['what']})")
-
-
-def _counted(preview: Preview) -> str:
-    nouns = {
-        "sessions": ("session", "sessions"),
-        "prompts": ("prompt", "prompts"),
-        "observations": ("observation", "observations"),
-        "summaries": ("summary", "summaries"),
-        "tool_uses": ("tool use", "tool uses"),
-        "titles": ("title of a session", "titles of sessions"),
-    }
-    parts = [counted(preview.counts[name], one, many) for name, (one, many) in nouns.items() if preview.counts[name]]
-    return ", ".join(parts) or "nothing that is in the memory; what it did until now is kept out"
+        forgotten.show_preview(preview, wanted)
+        forgotten.show_places(places, is_over=False)
+        forgotten.show_copies(found)
 
 
 def _said(preview: Preview) -> dict[str, Any]:
-    return {"forgotten": preview.counts, "lines": list(preview.lines)}
+    return {"forgotten": preview.counts, "lines": list(preview.lines), "made_anew": preview.anew}
+
+
+def _places(settings: Settings, wanted: Wanted) -> Places | None:
+    """Return where what was meant by a text stands, whatever of it is forgotten by that; None where none was given."""
+    from watcher.memory import lookup, mentions
+
+    if not wanted.text:
+        return None
+    with lookup.opened(settings.database) as connection:
+        return mentions.places(connection, wanted.text)
 
 
 def _copies(settings: Settings, wanted: Wanted, preview: Preview) -> list[dict[str, str]]:

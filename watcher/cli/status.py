@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from watcher.cli.style import ago, counted, fitted, local_time, say, say_json, wrapped
+from watcher.errors import UsageError
 
 if TYPE_CHECKING:
     from watcher.memory.figures import Counts, GivenUp
     from watcher.memory.lookup import CurrentCondition, WatcherRun
     from watcher.memory.usage import Spent
     from watcher.service.diagnosis.life import Life
-    from watcher.settings import AgentSettings
+    from watcher.settings import AgentSettings, Settings
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -39,6 +40,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         current = lookup.conditions(connection)
         run = lookup.last_run(connection)
         spent = usage.today(connection, moment) if usage.is_any(connection) else None
+    error = _refused(settings)
     state = life(settings.lock, run, moment)
     polls = any(condition.name == ConditionName.WATCHING for condition in current)
     watching = ("polling" if polls else "events") if state in (Life.ALIVE, Life.STALLED) else ""
@@ -52,6 +54,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
             },
             "database": str(settings.database),
             "agent": settings.agent.name,
+            "settings_error": {"text": str(error), "hint": error.hint} if error is not None else None,
             "today": spent,
             "conditions": current,
             "given_up": up,
@@ -59,9 +62,11 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         }
         say_json(told)
         return
-    _watcher(state, run, moment, watching)
+    _watcher(state, run, moment, watching, can_start=error is None)
     _row("memory", str(settings.database))
     _row("agent", settings.agent.name)
+    if error is not None and not any(condition.name == ConditionName.SETTINGS for condition in current):
+        _row("settings", f"{error} (settings are in {settings.config}). Try: {error.hint}", colour="red")
     if spent is not None:
         _spent(spent, settings.agent)
     _conditions(current, moment)
@@ -74,8 +79,24 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         _row("", last.request)
 
 
-def _watcher(state: Life, run: WatcherRun | None, moment: int, watching: str) -> None:
+def _refused(settings: Settings) -> UsageError | None:
+    """Return what no watcher would start with."""
+    if not settings.privacy.ignore and not settings.privacy.exclude:
+        return None
+    from watcher.service import admission
+
+    try:
+        admission.check(settings.privacy)
+    except UsageError as error:
+        return error
+    return None
+
+
+def _watcher(state: Life, run: WatcherRun | None, moment: int, watching: str, *, can_start: bool) -> None:
     pid = run.pid if run else 0
+    next_one = (
+        "the next session or prompt starts it" if can_start else "none can start before the settings below are mended"
+    )
     heartbeat = ago(moment - run.heartbeat_at) if run else ""
     match state.value:
         case "alive":
@@ -88,9 +109,9 @@ def _watcher(state: Life, run: WatcherRun | None, moment: int, watching: str) ->
             _row("watcher", text, colour="yellow")
         case "dead":
             text = f"not running: killed (pid {pid}, last heartbeat {heartbeat}); nothing is lost,"
-            _row("watcher", f"{text} the next session or prompt starts it", colour="yellow")
+            _row("watcher", f"{text} {next_one}", colour="yellow" if can_start else "red")
         case _:
-            _row("watcher", "not running; the next session or prompt starts it", colour="yellow")
+            _row("watcher", f"not running; {next_one}", colour="yellow" if can_start else "red")
 
 
 def _spent(today: Spent, settings: AgentSettings) -> None:

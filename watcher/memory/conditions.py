@@ -13,6 +13,7 @@ AGENT = ConditionName.AGENT
 WATCHING = ConditionName.WATCHING
 TRANSCRIPTS = ConditionName.TRANSCRIPTS
 BUDGET = ConditionName.BUDGET
+SETTINGS = ConditionName.SETTINGS
 DATABASE = ConditionName.DATABASE
 
 

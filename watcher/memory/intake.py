@@ -243,7 +243,7 @@ class _Pass:
                 self._add_result(record)
             case WordsRecord():
                 self._turn().active_at = record.at
-                if not self.is_private:
+                if record.text is not None and not self.is_private:
                     self._turn().words = record
             case TurnEndRecord():
                 self._turn().ended_at = record.at

@@ -26,6 +26,12 @@ WHERE folder = :folder OR (
 )
 ORDER BY length(folder) DESC LIMIT 1
 """
+_IS_KNOWN = "SELECT {}".format(
+    " OR ".join(
+        f"EXISTS (SELECT 1 FROM {table} WHERE project = :project)"  # noqa: S608 - words of ours
+        for table in ("sdk_sessions", "project_folders", "flags")
+    )
+)
 BUSY_TIMEOUT = 5.0  # seconds to wait for another process that keeps the whole database for itself
 SHORT_TIMEOUT = 1.0  # seconds to, where that it does is worth telling
 
@@ -100,6 +106,11 @@ def project_of(connection: sqlite3.Connection, folder: str) -> str:
     """Return the project that a folder belongs to, as far as is known; else the folder itself."""
     row = connection.execute(_PROJECT, {"folder": folder}).fetchone()
     return str(row[0]) if row else folder
+
+
+def is_known(connection: sqlite3.Connection, project: str) -> bool:
+    """Say whether anything is known of a project: a session, one of its folders, or a flag that is still to be read."""
+    return bool(connection.execute(_IS_KNOWN, {"project": project}).fetchone()[0])
 
 
 def names(connection: sqlite3.Connection) -> dict[str, str]:

@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
+from typing import NamedTuple
 
 from watcher.memory.search_filters import clean
 
@@ -27,6 +28,22 @@ _TEXTS = {
         "identifiers",
     ),
 }
+
+# Whose folders, or the transcripts of whose sessions, have it in their paths; identities are remotes.
+_PROJECTS = """
+SELECT project FROM sdk_sessions
+WHERE project != '' AND (mentions(project) OR mentions(cwd) OR mentions(transcript_path))
+UNION SELECT project FROM project_folders WHERE mentions(project) OR mentions(folder)
+UNION SELECT project FROM project_identities WHERE mentions(identity)
+ORDER BY project
+"""
+
+
+class Places(NamedTuple):
+    """Where a text stands that no turn says: what is forgotten by a text leaves it there."""
+
+    projects: list[str]  # those that are found by it
+    transcripts: int  # read ones with it in their paths: these stay whatever is forgotten, or they were read again
 
 
 def mentions(text: str) -> Callable[[object], bool]:
@@ -64,3 +81,11 @@ def titled(connection: sqlite3.Connection, text: str) -> set[str]:
     prepare(connection, text)
     rows = connection.execute("SELECT session_id FROM sdk_sessions WHERE mentions(title)")
     return {session_id for (session_id,) in rows}
+
+
+def places(connection: sqlite3.Connection, text: str) -> Places:
+    """Return in what of the memory a text stands that is no session's title, and no part of a turn."""
+    prepare(connection, text)
+    projects = [project for (project,) in connection.execute(_PROJECTS)]
+    (transcripts,) = connection.execute("SELECT count(*) FROM checkpoints WHERE mentions(path)").fetchone()
+    return Places(projects, transcripts)

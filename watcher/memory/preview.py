@@ -19,6 +19,13 @@ SELECT '#' || id, created_at_epoch, title FROM {OBSERVATIONS} WHERE id IN (SELEC
 ORDER BY at DESC, id LIMIT :limit
 """  # noqa: S608 - words of ours
 
+_ANEW = f"""
+SELECT 'S' || s.id FROM {SUMMARIES} s WHERE s.id IN (SELECT value FROM json_each(:{SUMMARIES})) AND EXISTS (
+    SELECT 1 FROM {PROMPTS} p WHERE p.session_id = s.session_id AND p.prompt_number = s.prompt_number
+    AND p.id NOT IN (SELECT value FROM json_each(:{PROMPTS}))
+) ORDER BY s.id
+"""  # noqa: S608
+
 
 class Line(NamedTuple):
     """One prompt, summary or observation that would go."""
@@ -35,6 +42,7 @@ class Preview(NamedTuple):
     lines: list[Line]  # the newest
     more: int  # that are not among them
     transcripts: list[str]  # paths
+    anew: list[str]  # ids of summaries whose turns stay, but for observations: they are made anew of what is left
 
     @property
     def is_empty(self) -> bool:
@@ -61,7 +69,8 @@ def preview(connection: sqlite3.Connection, wanted: Wanted, limit: int) -> Previ
     values = {table: json.dumps(list(ids)) for table, ids in rows.items()}
     lines = [Line._make(row) for row in connection.execute(_LINES, {**values, "limit": limit})]
     more = sum(len(rows[table]) for table in (PROMPTS, OBSERVATIONS, SUMMARIES)) - len(lines)
-    return Preview(counts, lines, more, _transcripts(connection, found))
+    anew = [id_ for (id_,) in connection.execute(_ANEW, values)]
+    return Preview(counts, lines, more, _transcripts(connection, found), anew)
 
 
 def _transcripts(connection: sqlite3.Connection, found: Selection) -> list[str]:

@@ -45,7 +45,7 @@ class WordsRecord(NamedTuple):
     """Something the assistant said; the last of a turn are its closing words."""
 
     at: int
-    text: str
+    text: str | None  # None where others follow in the turn
 
 
 class TurnEndRecord(NamedTuple):

@@ -53,6 +53,7 @@ class ConditionName(StrEnum):
     WATCHING = "watching"  # file system events cannot be had: the rescan finds what they would have told
     TRANSCRIPTS = "transcripts"  # some cannot be read
     BUDGET = "budget"  # nothing is wrong: what may be spent in a day is spent, or is caught up with
+    SETTINGS = "settings"  # what is written of privacy cannot be meant: the watcher goes by what was before
     DATABASE = "database"  # it was damaged, was put aside, and is a new one
 
 

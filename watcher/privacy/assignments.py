@@ -218,8 +218,8 @@ def find_default(text: str, start: int, _end: int) -> Span | None:
 
 
 def _is_telling(name: str) -> bool:
-    for keyword in KEYWORDS:
-        keyword = keyword.rstrip("=: '\"\\<>]|,%\r\n")
+    for written in KEYWORDS:
+        keyword = written.rstrip("=: '\"\\<>]|,%\r\n")
         at = name.lower().find(keyword)
         if at >= 0 and not is_about(name[: at + len(keyword)], name[at + len(keyword) :]):
             return True

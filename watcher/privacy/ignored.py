@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 # What holds keys and logins, whatever the settings say; those of one kind together.
 ALWAYS = (
     *(".env", ".env.*", "!.env.dist", "!.env.example", "!.env.sample", "!.env.template"),
-    *("*.jks", "*.kdbx", "*.key", "*.p12", "*.pem", "*.pfx"),
+    # Not *.key: `event.key` is no file, and of one that is, the key is known by itself.
+    *("*.jks", "*.kdbx", "*.p12", "*.pem", "*.pfx"),
     *("id_dsa*", "id_ecdsa*", "id_ed25519*", "id_rsa*", ".gnupg/**", ".ssh/**"),
     *(".aws/credentials", ".docker/config.json", ".kube/config", ".git-credentials", ".npmrc", ".pypirc"),
     *(".htpasswd", ".netrc", "_netrc", ".pgpass"),
@@ -40,6 +41,8 @@ _BELOW = "/\ufffd"  # anything below: who names a folder means what is in it
 # Of a command line: what stands between spaces and signs, quotes and all; and what may be put together in one of these.
 _WORD = re.compile(r"""(?:[^\s"'`;|&()<>]|"[^"]*"|'[^']*')+""")
 _PART = re.compile(r"[\s;|&()<>`=:,@{}\"'\[\]]+")
+# What a commit says of itself: words, and no paths, but where a shell puts something into them.
+_MESSAGE = re.compile(r"""(?<=\s)(?:-[a-z]{0,3}m|--message)[ =]?(?:"[^"$`]*"|'[^']*')""")
 _HOME = re.compile(r"\$\{?HOME\}?|\$env:(?:USERPROFILE|HOME)|%USERPROFILE%|~(?=[\\/]|$)", re.IGNORECASE)
 _DRIVE = re.compile(r"^/?([a-z]):(?=/|$)|^/([a-z])(?=/)")  # as Windows says it, in a URI, and as its Unix shells do
 _WINDOWS_LEAVES_OUT = re.compile(r"(?::[^/]*)?[ .]*$")  # of the end of a file's name
@@ -98,6 +101,8 @@ class Ignored:
 
     def _words(self, command: str) -> Iterator[str]:
         """Yield what of a command line may be a path."""
+        if "commit" in command:
+            command = _MESSAGE.sub("", command)
         command = _HOME.sub(lambda _: self._home, command)
         for found in _WORD.finditer(command):
             word = found[0].replace('"', "").replace("'", "")

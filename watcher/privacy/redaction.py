@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from watcher.privacy import detectors
+from watcher.privacy.syntax import Span
 
 # Around a part that is kept: what is looked at of a secret that a cut would halve, and of what says that it is one.
 MARGIN = 400  # characters
@@ -14,7 +13,8 @@ _LEAST = 8  # characters of a text that can hold a secret
 
 def redact(text: str) -> str:
     """Return a text without the secrets in it. The same once more, and where there is none, it stays as it is."""
-    return redact_part(text, 0, sys.maxsize)
+    spans = detectors.find(text) if len(text) >= _LEAST else None
+    return _without(text, spans, 0, len(text)) if spans else text
 
 
 def redact_part(text: str, start: int, end: int) -> str:
@@ -24,17 +24,21 @@ def redact_part(text: str, start: int, end: int) -> str:
     """
     end = min(end, len(text))
     first = _word_before(text, start - MARGIN) if start > MARGIN else 0
-    looked_at = text if first == 0 and end + MARGIN >= len(text) else text[first : end + MARGIN]
-    spans = detectors.find(looked_at) if len(looked_at) >= _LEAST else []
+    last = end + MARGIN
+    looked_at = text if first == 0 and last >= len(text) else text[first:last]
+    spans = detectors.find(looked_at) if len(looked_at) >= _LEAST else None
     if not spans:
-        return text if end - start == len(text) else text[start:end]
+        return text[start:end]
+    return _without(text, [Span(one.start + first, one.end + first, one.kind) for one in spans], start, end)
+
+
+def _without(text: str, spans: list[Span], start: int, end: int) -> str:
     pieces = []
     at = start
-    for span in spans:
-        begin, stop = span.start + first, span.end + first
+    for begin, stop, kind in spans:
         if stop <= start or begin >= end:
             continue
-        pieces += [text[at:begin], f"[redacted: {span.kind}]"]
+        pieces += [text[at:begin], f"[redacted: {kind}]"]
         at = stop
     pieces.append(text[at:end] if at < end else "")
     return "".join(pieces)

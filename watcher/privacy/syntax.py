@@ -52,4 +52,6 @@ def begins_word(text: str, at: int) -> bool:
         return True
     if before == "-" and (at == 1 or text[at - 2] in "\r\n" or text[at - 3 : at - 1] == "\\n"):
         return True  # a line that a diff takes away
-    return before not in "_-" and _BEFORE_A_WORD.search(text, max(0, at - 20), at) is not None
+    if before in "_-" or (before not in "mK" and "\\" not in (near := text[max(0, at - 6) : at]) and "%" not in near):
+        return False  # most words: no escape ends there, nor a colour
+    return _BEFORE_A_WORD.search(text, max(0, at - 20), at) is not None

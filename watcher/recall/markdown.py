@@ -1,6 +1,7 @@
 """Owns the memory as Markdown for people: a heading a session, its turns below it in their order.
 
-What stands in the memory came from elsewhere: nothing of it moves a terminal's cursor, or is taken for a heading.
+What stands in the memory came from elsewhere: nothing of it moves a terminal's cursor, is taken for a heading, or has
+whoever opens the file fetch a picture or run a script. Links stay: they are followed when they are clicked on.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from watcher.privacy.origin import mark
 
 _FIELDS = ("investigated", "learned", "completed", "next_steps", "notes")
 _SPECIAL = re.compile(r"^(\s*)([#>+*=-]|\d+[.)]|```|~~~)", re.MULTILINE)
+_TAG = re.compile(r"(\\*)<(?=[A-Za-z/!?])")  # what may begin one, and what stands before it
 
 Row = dict[str, Any]
 
@@ -91,5 +93,14 @@ def _cut(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Return a text without what is not printed, but for its line breaks."""
-    return "".join(char if char.isprintable() or char == "\n" else " " for char in text.replace("\r\n", "\n"))
+    """Return a text without what is not printed, but for its line breaks, and in which no tag and no image is one.
+
+    Also in what stands between backticks: where one is left open, or with another reader, it is no code.
+    """
+    printed = "".join(char if char.isprintable() or char == "\n" else " " for char in text.replace("\r\n", "\n"))
+    return _TAG.sub(_escaped, printed).replace("![", "!\\[")
+
+
+def _escaped(tag: re.Match[str]) -> str:
+    """Return the beginning of a tag with an odd number of backslashes before it: each two of them stand for one."""
+    return tag[0] if len(tag[1]) % 2 else f"{tag[1]}\\<"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
@@ -230,20 +231,24 @@ class Ingest:
     def _decode(self, chunk: tail.Chunk, since: int, project: str) -> _Decoded:
         decoded = _Decoded(skipped=chunk.skipped)
         since = beginning(since, self._clock())
-        for line in chunk.lines:
+        # One kind of work at a time: in turn, each would find the processor's caches full of the other's.
+        understood = [(line, _understood(line)) for line in chunk.lines]
+        passing = _passing_words(meaning for _, meaning in understood if not isinstance(meaning, str))
+        for line, meaning in understood:
+            if isinstance(meaning, str):
+                decoded.broken.append(_broken(line, meaning))
+                continue
             try:
-                meaning = entries.understand(line.data)
                 found = [
-                    self._record(_whole(entry, line), _Place(project or decoded.cwd or meaning.cwd, meaning.cwd))
+                    records.WordsRecord(entry.at, None)
+                    if id(entry) in passing
+                    else self._record(_whole(entry, line), _Place(project or decoded.cwd or meaning.cwd, meaning.cwd))
                     for entry in meaning.entries
                     if (entry.at >= since or isinstance(entry, entries.Title))
                     and not isinstance(entry, entries.Compaction)  # what it sums up was taken in before it
                 ]
-            except entries.BrokenLineError as error:
-                decoded.broken.append(_broken(line, str(error)))
-                continue
             except Exception as error:  # noqa: BLE001 - one line that nobody foresaw must not keep all others out
-                decoded.broken.append(_broken(line, f"defect of claude-mem: {error!r}"))
+                decoded.broken.append(_broken(line, _defect(error)))
                 continue
             decoded.cwd = decoded.cwd or meaning.cwd
             decoded.records += found
@@ -264,14 +269,15 @@ class Ingest:
             case entries.ToolUse() if self._ignored.names_one(entry.name, entry.input, place.project, place.cwd):
                 return records.ToolUseRecord(entry.at, entry.tool_use_id, entry.name, "", (), (), is_skipped=True)
             case entries.ToolUse():
+                is_noise = self._noise.is_noise(entry.name, entry.input)
                 return records.ToolUseRecord(
                     at=entry.at,
                     tool_use_id=entry.tool_use_id,
                     name=entry.name,
-                    input=excerpts.input_excerpt(entry.input, limit),
+                    input="" if is_noise else excerpts.input_excerpt(entry.input, limit),
                     files_read=excerpts.files_read(entry.name, entry.input),
                     files_modified=excerpts.files_modified(entry.name, entry.input),
-                    is_skipped=self._noise.is_noise(entry.name, entry.input),
+                    is_skipped=is_noise,
                 )
             case entries.ToolResult():
                 output = excerpts.excerpt(passages.without_private_refusal(entry.text), limit)
@@ -312,6 +318,33 @@ def _whole(entry: entries.Entry, line: tail.Line) -> entries.Entry:
     if isinstance(entry, entries.Prompt) and line.length > tail.LONGEST:
         return entry._replace(text=long_lines.beginning(entry.text))
     return entry
+
+
+def _passing_words(meanings: Iterable[entries.Meaning]) -> set[int]:
+    """Return which words (ids) others follow before the next prompt: of those nothing is kept."""
+    passing, last = set(), 0
+    for meaning in meanings:
+        for entry in meaning.entries:
+            if isinstance(entry, entries.Prompt):
+                last = 0
+            elif isinstance(entry, entries.AssistantText):
+                passing.add(last)
+                last = id(entry)
+    return passing
+
+
+def _understood(line: tail.Line) -> entries.Meaning | str:
+    """Return what a line holds, or why nobody knows."""
+    try:
+        return entries.understand(line.data)
+    except entries.BrokenLineError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - as there
+        return _defect(error)
+
+
+def _defect(error: Exception) -> str:
+    return f"defect of claude-mem: {error!r}"
 
 
 def _broken(line: tail.Line, reason: str) -> checkpoints.BrokenRecord:

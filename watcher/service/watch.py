@@ -169,23 +169,27 @@ class Watch:
         written_at = _written_at(self._settings.config)
         if written_at == self._heeded_at:
             return
-        self._heeded_at = written_at
         try:
             fresh = settings_room.load()
-            if fresh.home != self._settings.home or fresh.privacy == self._settings.privacy:
-                return
-            self._ingest.heed(fresh.privacy)
+            if fresh.home == self._settings.home and fresh.privacy != self._settings.privacy:
+                self._ingest.heed(fresh.privacy)
+                self._settings = replace(self._settings, privacy=fresh.privacy)
+                telling.tell_hooks(self._settings, self._listener)
         except UsageError as error:
-            self._listener(Event(EventKind.TROUBLE, f"{error}; the settings stay as they were ({error.hint})"))
-            return
-        self._settings = replace(self._settings, privacy=fresh.privacy)
-        telling.tell_hooks(self._settings, self._listener)
+            text = f"{error}; the settings stay as they were"
+            with self._database.write() as connection:
+                conditions.put(connection, conditions.SETTINGS, "refused", text, hint=error.hint, now=self._clock())
+            self._listener(Event(EventKind.TROUBLE, f"{text} ({error.hint})"))
+        else:
+            with self._database.write() as connection:
+                conditions.clear(connection, conditions.SETTINGS)
+        self._heeded_at = written_at  # last: what the database refused is done again
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let nothing of this watcher run on, and give the lock back."""
-        reason = self._stop_reason or (f"crashed: {error!r}" if error else "ended")
+        reason = self._stop_reason or (f"crashed: {_named(error)}" if error else "ended")
         self._asking.close()
         self._listening.stop()
         try:
@@ -321,6 +325,11 @@ class Watch:
         if event.kind in (EventKind.FINALIZED, EventKind.COMPLETED):
             self._asking.note(event.session_id)
         self._listener(event)
+
+
+def _named(error: BaseException) -> str:
+    """Return what to call an error by: what can be told in a line, by that."""
+    return str(error) if isinstance(error, ClaudeMemError) else repr(error)
 
 
 def _written_at(path: Path) -> int:

@@ -13,6 +13,7 @@ _WRONG = {
     (ConditionName.AGENT, "outdated"),
     (ConditionName.AGENT, "refused"),
     (ConditionName.TRANSCRIPTS, "unreadable"),
+    (ConditionName.SETTINGS, "refused"),
 }
 
 

@@ -154,4 +154,5 @@ def standing_conditions(case: Case) -> Iterator[Finding]:
             text, state = f"{text} (as the last watcher saw it)", min(state, State.WARNING, key=list(State).index)
         yield Finding("conditions", state, text, condition.hint)
     if not current:
-        yield Finding("conditions", State.OK, "the watcher says that nothing is wrong")
+        text = "the watcher says that nothing is wrong" if case.is_watched else "the last watcher left none behind"
+        yield Finding("conditions", State.OK, text)
