@@ -18,7 +18,7 @@ from tests.attacks.ordinary import alarms
 from tests.attacks.outcome import Outcome
 from watcher.privacy.redaction import redact
 
-WORKED_ON, HELD_OUT = "worked on", "held out, with more places"  # seeds
+WORKED_ON, HELD_OUT = "worked on", "other values and contexts"  # seeds
 SETS = {
     WORKED_ON: "secret: {}",
     HELD_OUT: "secret, other values and contexts than those worked on: {}",
@@ -58,6 +58,8 @@ def reason(planted: Planted) -> str:
         return "three hexadecimal numbers: nothing in them, nor where they stand, tells them from checksums"
     if planted.kind in vendor_keys.NAMED and planted.place.startswith("below its name in a table"):
         return "its name stands in another line, and nothing in the secret says that it is one"
+    if planted.kind == "short token":
+        return "sixteen letters with a digit or two: of one in a hundred the case changes no oftener than a name's"
     if "base64" in planted.place or "kubernetes secret" in planted.place:
         return "base64 too short to stand out, of a text without a word that tells a secret"
     return ""

@@ -77,6 +77,43 @@ def test_a_value_behind_a_call_is_not_taken_for_that_call() -> None:
     assert value not in redact(f'let STORAGE_KEY = String::from("{value}");')
 
 
+TOLD = (
+    "pw: {}",
+    "root_pw={}",
+    'psk="{}"',
+    "GITHUB_PAT={}x7Q9abc",
+    "the password for staging is {}",
+    "Password for bob: {}",
+    "use {} as the password",
+    "Das Passwort ist {}",
+    'password = """{}"""',
+    "password = '''\n{}'''",
+    "password=\\\n{}",
+    'variable "db_pass" {{\n  description = "of the shop"\n  default = "{}"\n}}',
+    "db.internal:5432:shop:app:{}",
+    "# .pgpass\ndb.internal:6000:shop:app:{}",
+    'Cookie: a=b; x="{}"',
+    'Cookie: a=b1; x="y"; z=1 | PASSWORD = @"{}"',
+    "Cookie: a=example; b={}",
+    "Set-Cookie: a=b1c2d3e4; Path=/; HttpOnly; sshpass -p {} ssh root@host",
+)
+
+
+@pytest.mark.parametrize("text", TOLD)
+def test_a_secret_that_a_name_a_sentence_or_a_place_tells_goes(text: str) -> None:
+    for written in (text.format(PASSWORD), json.dumps({"content": text.format(PASSWORD)})):
+        assert PASSWORD[:8] not in redact(written)
+        assert PASSWORD[-8:] not in redact(written)
+
+
+@pytest.mark.parametrize("text", ["token={}", "secret={}", 'token = "{}"', '{{"secret": "{}"}}'])
+def test_a_short_secret_of_letters_and_digits_is_told_from_a_word(text: str) -> None:
+    draw = Random("short")
+    values = [some(draw, ALNUM, 16) for _ in range(300)]
+    found = sum(value not in redact(text.format(value)) for value in values)
+    assert found >= 0.95 * len(values)
+
+
 NEAR_SECRETS = (
     '#define LN_pbe_WithSHA1And3_Key_TripleDES_CBC "pbeWithSHA1And3-KeyTripleDES-CBC"',
     '# define LN_pbeWithMD5AndRC2_CBC_key "pbeWithMD5AndRC2-CBC"',
@@ -88,6 +125,7 @@ NEAR_SECRETS = (
     "The password for the user is required. The password for bob is hashed with SHA256.",
     "the password for the hash is sha512, the password is at least 12chars",
     "Use UTF-8 as the password encoding. Use it as the password.",
+    'HEX_PAT = "[0-9A-Fa-f]{1,4}"',
     "pw = pwd.getpwnam(name)\nhpw: h4sh3d_p4ss\nfile_pat = '*.py'\nurl_pat=re.compile(x)",
     "change the password to user_id or with password hashing",
     "arn:aws:logs:*:*:log-group:/aws/lambda/f1 10:20:30:40:50:60",

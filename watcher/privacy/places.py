@@ -30,7 +30,7 @@ _LINK = (
 )
 _LAST_FIELD = r"(?P<secret>(?=[^\s]{0,40}[\d!#%@^&+])(?!/)(?:[^\s:\"'`\\<]|\\[:\\]){6,200})(?=[\s\"'`\\<]|$)"
 _COOKIE = r"(?:=|%3D)(?:\\{0,7}\"[^\s\"\\;]{1,400}\\{0,7}\"|[^\s;\"'`\\<]{0,1500})"  # a value may stand in quotes
-_PAIR = rf"(?:expires=[^;\n\"'`\\<]{{0,40}}|[\w.%-]{{1,80}}(?:{_COOKIE})?)"
+_PAIR = rf"(?:expires=[^;\n\"'`\\<]{{0,40}}|(?:httponly|secure|partitioned)\b|[\w.%-]{{1,80}}{_COOKIE})"
 _COOKIES = rf"[\w.%-]{{1,80}}{_COOKIE}(?:[;,]{GAP}{{0,3}}{_PAIR}){{0,60}}"
 _ATTRIBUTES = r"(?:path|domain|expires|max-age|samesite|version)\b"
 

@@ -45,7 +45,7 @@ _PASSWORD = re.compile(
 _PLACEHOLDER = re.compile(
     r"^(?:<.*>|\[.*\]|\{.*\}|\(.*\))$|\{\{|[{<]\w+[}>]"
     r"|\$[{(A-Za-z_]|\$\$|^%[({]?[A-Za-z_]+[)}]?[sd%]?$|\*{3}|x{4,}|X{4,}|\.{3}|…"
-    r"|#{4,}|_{4,}|-{5,}|0{8,}$|1234567890$"
+    r"|\[(?:\^|0-9|a-z|\\)|#{4,}|_{4,}|-{5,}|0{8,}$|1234567890$"
     r"|\bprocess\.env|\bos\.environ|getenv|secrets?\.[A-Za-z_]|vault\.|env\.|var\."
     r"|(?:^|[-_ .])(?:your|my|change|insert|enter|replace|todo|examples?|sample|dummy|fake"
     r"|placeholder|redacted|hidden|masked|none|null|undefined|removed|omitted"
