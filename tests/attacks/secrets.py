@@ -1,8 +1,8 @@
 """Secrets of every kind, in every place where they are met: does one get through the redaction?
 
 The corpus is made twice, of two seeds: see `corpus`. With the texts of the one the detectors were worked on. Those of
-the other were held out: other values, names and contexts of the same kinds, on which nobody looked while working. What
-gets through there tells whether the detectors know a kind, or only the texts that they were tried with.
+the other are the test: other values, names and contexts of the same kinds. What gets through there tells whether the
+detectors know a kind, or only the texts that they were tried with. Whoever mends what was found in it takes a new seed.
 """
 
 from __future__ import annotations

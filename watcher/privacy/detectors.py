@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from watcher.privacy import assignments, blocks, glances, places, sentences, views
+from watcher.privacy import assignments, blocks, glances, places, sentences, variables, views
 from watcher.privacy.syntax import JOIN, Span, begins_word
 from watcher.privacy.tokens import TOKENS, Token
 
@@ -53,8 +53,8 @@ def table() -> Table:
         by_anchor.setdefault(anchor, []).append((False, assignments.find))
     for anchor in sentences.ANCHORS:
         by_anchor.setdefault(anchor, []).append((False, sentences.find))
-    for anchor in ('variable "', "variable \\"):
-        by_anchor.setdefault(anchor, []).append((False, assignments.find_default))
+    for anchor in variables.ANCHORS:
+        by_anchor.setdefault(anchor, []).append((False, variables.find))
     ways = {
         **dict.fromkeys(blocks.hidden(), _hidden),
         **dict.fromkeys(views.ENCODED, _decoded),
