@@ -62,8 +62,8 @@ def find(text: str, start: int, end: int) -> Span | None:
     before = text[max(0, start - 80) : start]
     for told in (
         _TOLD.match(text, start),
-        _TOLD_OF.match(text, start),
         _TOLD_TO.match(text, start) if _BY_VERB.search(before) else None,
+        _TOLD_OF.match(text, start),
         _TOLD_WITH.match(text, start) if _WITH.search(before) else None,
     ):
         if told and (span := _judged(told["name"], told)):
