@@ -95,6 +95,7 @@ TOLD = (
     'Cookie: a=b; x="{}"',
     'Cookie: a=b1; x="y"; z=1 | PASSWORD = @"{}"',
     "Cookie: a=example; b={}",
+    "chpasswd < users | chpasswd | X-Api-Key: {}x1",
     "Set-Cookie: a=b1c2d3e4; Path=/; HttpOnly; sshpass -p {} ssh root@host",
 )
 
@@ -127,6 +128,8 @@ NEAR_SECRETS = (
     "Use UTF-8 as the password encoding. Use it as the password.",
     'HEX_PAT = "[0-9A-Fa-f]{1,4}"',
     "pw = pwd.getpwnam(name)\nhpw: h4sh3d_p4ss\nfile_pat = '*.py'\nurl_pat=re.compile(x)",
+    "Use argon2id as the password hash, bcrypt2 as the password hasher. CVE-2024-1234 is the password leak.",
+    "the key for index2 is user_id3 and the token for step2 is token_2; 'a1b2c3' is the password field",
     "change the password to user_id or with password hashing",
     "arn:aws:logs:*:*:log-group:/aws/lambda/f1 10:20:30:40:50:60",
     'variable "region" { default = "eu-west-1" }\nvariable "key_name" { default = "deploy-2024" }',

@@ -34,7 +34,12 @@ _TOLD, _TOLD_OF, _TOLD_TO, _TOLD_WITH = (
 )
 _BEFORE = re.compile(
     rf"(?:\A|(?<=[\s(:=\"'`>])|(?<=\dm)|(?<=\\n)){_SECRET}(?P=quote)(?:\*\*)?[ \t]{{1,2}}(?:as|is|was|als|ist)"
-    r"[ \t]{1,2}(?:[\w'-]{1,20}[ \t]{1,2}){0,3}\Z",
+    r"[ \t]{1,2}(?:(?!and\b|or\b|but\b|in\b)[a-zäöü'-]{1,20}[ \t]{1,2}){0,3}\Z",
+    re.IGNORECASE,
+)
+_OF_SOMETHING = re.compile(  # a word that a password goes before: it is then not the password that is spoken of
+    r"s?[ \t-]{1,2}(?:hash|encod|encrypt|algorithm|digest|kdf|field|manager|polic|grant|type|format|name|file|leak"
+    r"|fix|chang|reset|prompt|stor|scheme|provider|check|valid|length|rule|issue|bug|page|form|input|id\b)",
     re.IGNORECASE,
 )
 _BY_VERB = re.compile(
@@ -48,7 +53,7 @@ _UNLIKE_A_WORD = re.compile(r"(?=.*\d)(?=.*[A-Za-z])|[A-Za-z].*[!@#$%^&*+=?~].*\
 _TERM = re.compile(
     r"(?:sha|md|base|utf|rfc|pkcs|pbkdf|aes|iso|http|tls|ssl|ssha|ipv|oauth|scrypt|bcrypt|argon|python|version|v|sec|pep)"
     r"[-_/]?v?\d{1,4}(?:sum|crypt|hash|hashed)?(?:[-_.:/]\w{0,10})*\Z"
-    r"|\d+[-_]?(?:%|x|[kmg]i?b|m?s|h|d|st|nd|rd|th|bits?|bytes?|chars?|characters?|digits?|days?|hours?|minutes?|min|times)\b.*|.*(?:\(|\)|://|\w@\w|->|::)|(?-i:[a-z_][a-z0-9_-]*(?:\.[a-z_][a-z0-9_-]*)+)\Z",
+    r"|argon\d\w*|cve-.*|[a-z]*#\d.*|[0-9a-f]{7,8}\Z|\d+[-_]?(?:%|x|[kmg]i?b|m?s|h|d|st|nd|rd|th|bits?|bytes?|chars?|characters?|digits?|days?|hours?|minutes?|min|times)\b.*|.*(?:\(|\)|://|\w@\w|->|::)|(?-i:[a-z_][a-z0-9_-]*(?:\.[a-z_][a-z0-9_-]*)+)\Z",
     re.IGNORECASE,
 )
 _REACH = 260  # characters before the anchor
@@ -76,7 +81,7 @@ def _told_before(text: str, start: int, word: str) -> Span | None:
     if not any(link in near for link in (" as ", " is ", " was ", " als ", " ist ")):
         return None
     told = _BEFORE.search(text, max(0, start - _REACH), start)
-    return _judged(word, told) if told else None
+    return _judged(word, told) if told and not _OF_SOMETHING.match(text, start + len(word)) else None
 
 
 def _judged(name: str, told: re.Match[str]) -> Span | None:

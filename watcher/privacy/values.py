@@ -29,7 +29,8 @@ _ABOUT = re.compile(
 )
 _NO_SECRET = re.compile(
     r"(?:next|page|continuation|change|lock|idempotency|client|request|sync|cancell?ation|pub(?:lic)?|primary|foreign|cache|sort|partition"
-    r"|row|hash|index|natural|composite|unique|dedup|routing|object|item|lookup|group|message|event|translation|i18n)[_-]?(?:token|key)\Z",
+    r"|row|hash|index|natural|composite|unique|dedup|routing|object|item|lookup|group|message|event|translation|i18n)[_-]?(?:token|key)\Z"
+    r"|(?<![a-z])(?:ch|smb|g|yp)passw\Z",
     re.IGNORECASE,
 )
 _STRONG = re.compile(
