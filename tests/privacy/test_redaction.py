@@ -10,6 +10,7 @@ import pytest
 
 from tests.attacks import corpus, ordinary, vendor_keys
 from tests.attacks.vendor_keys import ALNUM, BASE32, some
+from watcher.privacy import blocks
 from watcher.privacy.redaction import MARGIN, redact, redact_part
 from watcher.transcript import excerpts
 
@@ -73,6 +74,15 @@ def test_a_value_behind_a_call_is_not_taken_for_that_call() -> None:
     """Before 3.11.5, Python's possessive groups match what they have only begun to match."""
     value = some(Random("call"), ALNUM, 40) + "7"
     assert value not in redact(f'let STORAGE_KEY = String::from("{value}");')
+
+
+def test_every_long_run_of_base64_is_seen() -> None:
+    """As by a plain search: before 3.11.5, what a possessive group fails at last must be where it began."""
+    draw, plainly = Random("runs"), re.compile(rb"[a-z0-9+/]{64}")
+    for _ in range(3000):
+        parts = (b" ", b".", b"a" * draw.randrange(70), b"+/1" * draw.randrange(30))
+        text = b"".join(draw.choices(parts, k=draw.randrange(20)))
+        assert blocks.has_long_run(text) == bool(plainly.search(text))
 
 
 def test_code_holds_few_secrets() -> None:
