@@ -12,6 +12,7 @@ import pytest
 from tests.attacks import corpus, ordinary, vendor_keys
 from tests.attacks.vendor_keys import ALNUM, BASE32, some
 from watcher import privacy
+from watcher.privacy import blocks
 from watcher.privacy.redaction import MARGIN, redact, redact_part
 from watcher.transcript import excerpts
 
@@ -147,6 +148,15 @@ def test_nothing_but_single_letters_is_matched_possessively() -> None:
         written = path.read_text(encoding="utf-8")
         assert not re.search(r"(?<!\\)\)(?:[*+?]|\{+[\d,]+\}+)\+", written), path
         assert "(?>" not in written, path
+
+
+def test_every_long_run_of_base64_is_seen() -> None:
+    """As by a plain search, which takes twenty times as long."""
+    draw, plainly = Random("runs"), re.compile(rb"[a-z0-9+/]{64}")
+    for _ in range(3000):
+        parts = (b" ", b".", b"a" * draw.randrange(70), b"+/1" * draw.randrange(30))
+        text = b"".join(draw.choices(parts, k=draw.randrange(20)))
+        assert blocks.has_long_run(text) == bool(plainly.search(text))
 
 
 def test_code_holds_few_secrets() -> None:
