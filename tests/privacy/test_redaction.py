@@ -151,7 +151,7 @@ def test_nothing_but_single_letters_is_matched_possessively() -> None:
 
 
 def test_every_long_run_of_base64_is_seen() -> None:
-    """As by a plain search, which takes twenty times as long."""
+    """As by a plain search, which takes ten times as long."""
     draw, plainly = Random("runs"), re.compile(rb"[a-z0-9+/]{64}")
     for _ in range(3000):
         parts = (b" ", b".", b"a" * draw.randrange(70), b"+/1" * draw.randrange(30))
