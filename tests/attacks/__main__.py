@@ -47,11 +47,12 @@ def table(found: list[Outcome]) -> str:
     lines += [f"| {one.kind} | {one.tried} | {len(one.through)} |" for one in attacks]
     lines.append(f"| all | {sum(one.tried for one in attacks)} | {sum(len(one.through) for one in attacks)} |")
     lines += [f"| {one.kind} | {one.tried} | {len(one.through)} |" for one in found if not one.is_attack]
+    by_reason: dict[str, list[str]] = {}
     for one in found:
-        by_reason: dict[str, list[str]] = {}
         for case in one.through:
-            by_reason.setdefault(one.reasons.get(case, "NOT MEANT TO GET THROUGH"), []).append(case)
-        lines += [f"\n{one.kind}: {_some(cases)}: {reason}." for reason, cases in by_reason.items()]
+            by_reason.setdefault(one.reasons.get(case, "NOT MEANT TO GET THROUGH"), []).append(f"{one.kind}: {case}")
+    lines += ["\nWhy they get through:\n"] if by_reason else []
+    lines += [f"- {reason} ({len(cases)}): {_some(cases)}" for reason, cases in by_reason.items()]
     return "\n".join(lines)
 
 

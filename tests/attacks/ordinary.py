@@ -19,9 +19,15 @@ KINDS = {".py", ".pyi", ".js", ".json", ".md", ".txt", ".toml", ".html", ".css",
 
 def pieces() -> Iterator[tuple[Path, str]]:
     """Yield pieces of the installed code, of some megabytes chosen by a seed, and the file that each is of."""
-    roots = {Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib")}
+    ours, python = Path(sysconfig.get_path("purelib")), Path(sysconfig.get_path("stdlib"))
+    # What else the interpreter has installed below itself is another on each machine.
     files = sorted(
-        path for root in roots for path in root.rglob("*") if path.suffix in KINDS and path.stat().st_size < 500_000
+        path
+        for root in (ours, python)
+        for path in root.rglob("*")
+        if path.suffix in KINDS
+        and path.stat().st_size < 500_000
+        and (root == ours or not {"site-packages", "dist-packages"} & set(path.relative_to(root).parts))
     )
     Random("code").shuffle(files)
     left = MOST

@@ -29,11 +29,11 @@ def test_the_table_counts_and_gives_reasons() -> None:
         "| all | 6 | 5 |",
         "| false alarms in 1 MB | 40 | 1 |",
         "",
-        "false alarms in 1 MB: f: it looks like one.",
+        "Why they get through:",
         "",
-        "secret: sample: a: it is no secret.",
-        "",
-        "secret: sample: b; c; d and 1 more: NOT MEANT TO GET THROUGH.",
+        "- it looks like one (1): false alarms in 1 MB: f",
+        "- it is no secret (1): secret: sample: a",
+        "- NOT MEANT TO GET THROUGH (4): secret: sample: b; secret: sample: c; secret: sample: d and 1 more",
     ]
 
 
