@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.claude_cli import ALLOW_TOOLS, Interactive, end_tree, started_print, wait_until
+from tests.claude_cli import ALLOW_TOOLS, CLITimeoutError, Interactive, end_tree, started_print, wait_until
 from tests.messages_api import Kind, MessagesAPI, Reply, Request, ToolCall, text_of
 from tests.world import PLUGIN, World, agent_answer, is_about
 
@@ -73,7 +73,9 @@ def test_a_session_that_was_interrupted_has_its_summary(world: World) -> None:
         while time.monotonic() < deadline:  # the first interrupts the command, two more in a row leave
             with suppress(OSError):  # it is gone
                 claude.press("ctrl-c")
-            if not psutil.pid_exists(claude.pid) or world.rows("SELECT 1 FROM flags"):
+            # Not at once again: one too many, as the terminal is itself again, is for the hook that begins.
+            with suppress(CLITimeoutError):
+                wait_until(lambda: not psutil.pid_exists(claude.pid) or world.rows("SELECT 1 FROM flags"), timeout=0.5)
                 break
         claude.wait_exit()
     world.wait_for_rows("SELECT status, end_reason FROM sdk_sessions", [("completed", "prompt_input_exit")])
