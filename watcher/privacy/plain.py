@@ -59,6 +59,11 @@ def plain(text: str) -> str:
     return _JOINERS.sub(_joined, _GONE.sub("", text))
 
 
+def _is_plain_ascii(text: str) -> bool:
+    # Three times as fast as a pattern: most of what is taken in is looked at here, and is just that.
+    return text.isascii() and text.replace("\n", "").replace("\t", "").isprintable()
+
+
 def without_tags(text: str) -> str:
     """Return a text in which no tag begins or ends: of one that might, "<" is written as `&lt;`."""
     return _TAG.sub("&lt;", text)
