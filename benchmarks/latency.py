@@ -35,9 +35,15 @@ PAUSES = (0.005, 0.06)  # seconds between two appends, at random
 ROW = "SELECT 1 FROM tool_uses WHERE tool_use_id = ?"
 CLOSING_WORDS = "SELECT 1 FROM user_prompts WHERE session_id = ? AND closing_text = ?"
 FLAG = "SELECT 1 FROM flags WHERE session_id = ? AND lowered_at_epoch IS NULL"
+# Another session's turn in the project may have ended later, by what its lines say: then that one is told whole.
 READABLE = """
-SELECT 1 FROM session_summaries JOIN contexts USING (project)
-WHERE session_id = ? AND instr(summary_text, ?) AND instr(contexts.text, ?)
+SELECT 1 FROM session_summaries this JOIN contexts USING (project)
+WHERE session_id = ? AND instr(summary_text, ?) AND (
+    instr(contexts.text, ?) OR EXISTS (
+        SELECT 1 FROM session_summaries later
+        WHERE later.project = this.project AND later.created_at_epoch > this.created_at_epoch
+    )
+)
 """
 TAKEN_IN = 'SELECT count(*), sum("offset") FROM checkpoints'
 
