@@ -17,8 +17,7 @@ from watcher.memory.identifiers import all_parts
 from watcher.memory.models import Observation, SdkSession, SessionSummary, SummarySource, ToolUse, ToolUseStatus
 from watcher.memory.states import TombstoneKind
 from watcher.memory.turns import Turn
-from watcher.privacy.plain import plain
-from watcher.privacy.redaction import redact
+from watcher.privacy.redaction import clean, redact
 
 MISSING = "unreadable: the answer lacks the summary of this turn"  # what is kept as the error then
 
@@ -202,7 +201,7 @@ def _put_summary(
     origin: str,
     now: int,
 ) -> int:
-    summary = SummaryFields(**{name: _clean(value) for name, value in asdict(summary).items()})
+    summary = SummaryFields(**{name: clean(value) for name, value in asdict(summary).items()})
     values = {
         **asdict(summary),
         "summary_text": summary.text,
@@ -242,21 +241,17 @@ def _put_summary(
     ).rowcount
 
 
-def _clean(text: str) -> str:
-    """Return a text as it is stored: a model may repeat what another memory, or an older version, has let in."""
-    return redact(plain(text))
-
-
 def _clean_observation(one: ObservationFields) -> ObservationFields:
+    """Return an observation as it is stored: a model may repeat what an older version, or another memory, let in."""
     return replace(
         one,
-        title=_clean(one.title),
-        subtitle=_clean(one.subtitle),
-        narrative=_clean(one.narrative),
-        facts=tuple(map(_clean, one.facts)),
-        concepts=tuple(map(_clean, one.concepts)),
-        files_read=tuple(map(_clean, one.files_read)),
-        files_modified=tuple(map(_clean, one.files_modified)),
+        title=clean(one.title),
+        subtitle=clean(one.subtitle),
+        narrative=clean(one.narrative),
+        facts=tuple(map(clean, one.facts)),
+        concepts=tuple(map(clean, one.concepts)),
+        files_read=tuple(map(clean, one.files_read)),
+        files_modified=tuple(map(clean, one.files_modified)),
     )
 
 

@@ -34,8 +34,7 @@ from watcher.memory.models import (
     UserPrompt,
     Watcher,
 )
-from watcher.privacy.plain import plain
-from watcher.privacy.redaction import redact
+from watcher.privacy.redaction import clean
 
 try:
     import fcntl
@@ -155,18 +154,13 @@ def _decoded(table: type[Base], row: _Values) -> _Values:
         if isinstance(columns[name].type, JSON):
             values[name] = json.dumps(_without_secrets(json.loads(str(value))), ensure_ascii=False)
         elif isinstance(value, str):
-            values[name] = _clean(value)
+            values[name] = clean(value)
     return values
 
 
 def _without_secrets(value: object) -> object:
     """Return what a column of JSON holds, a list of texts or nothing, as it is stored now."""
-    return [_clean(str(one)) for one in value] if isinstance(value, list) else value
-
-
-def _clean(text: str) -> str:
-    # In this order: what cannot be seen may part a secret.
-    return redact(plain(text))
+    return [clean(str(one)) for one in value] if isinstance(value, list) else value
 
 
 def _put(connection: Connection, table: type[Base], values: _Values) -> None:

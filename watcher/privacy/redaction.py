@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from watcher.privacy import detectors
+from watcher.privacy.plain import plain
 from watcher.privacy.syntax import Span
 
 # Around a part that is kept: what is looked at of a secret that a cut would halve, and of what says that it is one.
 MARGIN = 400  # characters
 LONGEST_WORD = 8000  # characters: a word that begins in the margin is looked at whole
 _LEAST = 8  # characters of a text that can hold a secret
+
+
+def clean(text: str) -> str:
+    """Return a text as it is stored: plain, and without the secrets in it.
+
+    In this order, as what cannot be seen may part a secret.
+    """
+    return redact(plain(text))
 
 
 def redact(text: str) -> str:

@@ -252,13 +252,11 @@ class Ingest:
                 continue
             decoded.cwd = decoded.cwd or meaning.cwd
             decoded.records += found
-            for entry in meaning.entries:
-                if isinstance(entry, entries.AssistantText):
-                    if decoded.said and isinstance(decoded.said[-1], entries.AssistantText):
-                        decoded.said.pop()
-                    decoded.said.append(entry)
-                elif isinstance(entry, entries.Prompt):
-                    decoded.said.append(entry)
+            decoded.said += (
+                entry
+                for entry in meaning.entries
+                if isinstance(entry, entries.AssistantText | entries.Prompt) and id(entry) not in passing
+            )
             decoded.skipped += not found
         return decoded
 

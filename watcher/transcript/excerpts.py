@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from watcher.privacy.plain import plain
-from watcher.privacy.redaction import redact, redact_part
+from watcher.privacy.redaction import clean, redact, redact_part
 
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')  # of JSON
 _CONTROL = re.compile("\\\\(?:[bfr]|u00[01])|[\x85\u2028\u2029]")  # as JSON writes what moves a terminal
@@ -34,9 +34,7 @@ def excerpt(text: str, limit: int) -> str:
 
     Beginnings name things, ends tell how it went.
     """
-    if len(text) <= limit:
-        return _clean(text)
-    text = plain(text)  # first: what cannot be seen may part a secret that the cut halves
+    text = plain(text)  # first: what cannot be seen may part a secret, also one that the cut halves
     if len(text) <= limit:
         return redact(text)
     head = limit * 3 // 5
@@ -81,12 +79,7 @@ def _file(key: str | None, arguments: Mapping[str, Any]) -> tuple[str, ...]:
     return (_clean_path(path),) if isinstance(path, str) and path else ()
 
 
-def _clean(text: str) -> str:
-    # In this order: what cannot be seen may part a secret.
-    return redact(plain(text))
-
-
-_clean_path = lru_cache(maxsize=4096)(_clean)  # the same few files again and again
+_clean_path = lru_cache(maxsize=4096)(clean)  # the same few files again and again
 
 
 def _without_controls(string: re.Match[str]) -> str:
