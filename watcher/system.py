@@ -14,9 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watcher.permissions import is_private as is_private
-from watcher.permissions import make_private_file as make_private_file
-from watcher.permissions import make_private_folder as make_private_folder
+from watcher.permissions import make_private_file
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

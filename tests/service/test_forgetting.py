@@ -36,7 +36,7 @@ from tests.service.recorder import PROJECT, Recorder
 from tests.service.watcher_process import WatcherProcess
 from tests.transcript import lines
 from tests.transcript.lines import SESSION
-from watcher import system
+from watcher import permissions
 from watcher.agent import base
 from watcher.errors import ClaudeMemError
 from watcher.memory import beside, outcomes, projects, requests
@@ -179,7 +179,7 @@ def test_tombstones_hold_no_text_and_stand_beside_the_database_for_your_eyes_onl
         assert text not in str(kept)
         assert text not in file.read_text()
     assert len(kept) > 5
-    assert system.is_private(file)
+    assert permissions.is_private(file)
     assert {table: rows for table, rows in world.dump().items() if rows} == {}
     for table in ("project_folders", "project_identities", "project_names", "flags", "deliveries"):
         assert world.rows(f"SELECT count(*) FROM {table}") == [(0,)]

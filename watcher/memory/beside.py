@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from watcher import system
+from watcher import permissions
 from watcher.memory import tombstones
 from watcher.memory.faults import of_files
 from watcher.memory.states import TombstoneKind
@@ -32,7 +32,7 @@ def keep(database: Path, stones: Iterable[Tombstone], *, now: int) -> None:
     """
     path = path_of(database)
     with of_files(path):
-        system.make_private_file(path)
+        permissions.make_private_file(path)
         with path.open("a", encoding="utf-8") as file:
             file.writelines(
                 json.dumps([*stone, now]) + "\n" for stone in stones if stone.kind is not TombstoneKind.COMMAND

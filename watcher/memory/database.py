@@ -17,7 +17,7 @@ from sqlalchemy import JSON, URL, ColumnElement, Connection, bindparam, create_e
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import InstrumentedAttribute
 
-from watcher import permissions, system
+from watcher import permissions
 from watcher.memory import schema
 from watcher.memory.faults import (
     DamagedError,
@@ -77,10 +77,10 @@ class Database:
         """
         permissions.check(path.parent.parent)
         with of_files(path):
-            system.make_private_folder(path.parent.parent)
-            system.make_private_folder(path.parent)
+            permissions.make_private_folder(path.parent.parent)
+            permissions.make_private_folder(path.parent)
             # SQLite gives its -wal and -shm files the mode of the database file.
-            system.make_private_file(path)
+            permissions.make_private_file(path)
         permissions.close(path.parent.parent)
         database = cls(path, busy_timeout)
         with database.read() as connection:

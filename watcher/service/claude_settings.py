@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from watcher import resources, system
+from watcher import permissions, resources
 from watcher.errors import ClaudeMemError
 
 MARK = "claude-mem"  # the last argument of every hook of ours
@@ -166,7 +166,7 @@ def replace(path: Path, raw: bytes) -> None:
     target = path.resolve()
     try:
         if not target.parent.exists():
-            system.make_private_folder(target.parent)
+            permissions.make_private_folder(target.parent)
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as new:
             new.write(raw)
             new.flush()

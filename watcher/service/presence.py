@@ -35,14 +35,14 @@ def check_locks(settings: Settings) -> None:
     """
     permissions.close(settings.home)
     with of_files(settings.lock):
-        system.make_private_folder(settings.home)
-        system.make_private_folder(settings.lock.parent)
-        system.make_private_file(settings.lock)
+        permissions.make_private_folder(settings.home)
+        permissions.make_private_folder(settings.lock.parent)
+        permissions.make_private_file(settings.lock)
         failed = settings.lock.with_name("locks.failed")
         try:
             _is_locked(settings)
         except LocksError:
-            system.make_private_file(failed)
+            permissions.make_private_file(failed)
             failed.write_text("failed\n", encoding="utf-8")  # hooks start no watcher for a while
             raise
         failed.unlink(missing_ok=True)
@@ -82,7 +82,7 @@ def end(run: WatcherRun) -> None:
 
 def start(settings: Settings) -> Path:
     """Start a watcher in the background, and return the log in which it tells what it does."""
-    system.make_private_folder(settings.logs)
+    permissions.make_private_folder(settings.logs)
     log = settings.logs / "watcher.log"
     command = [sys.executable, "-P", "-m", "watcher", "watch", "--until-idle"]
     # It works in another folder, so what is named by a relative path must be named anew.
@@ -97,7 +97,7 @@ def write_launcher(settings: Settings) -> None:
     """Write down which Python runs this, for the hooks."""
     with of_files(settings.launcher):
         if not launcher_is_current(settings):
-            system.make_private_file(settings.launcher)
+            permissions.make_private_file(settings.launcher)
             settings.launcher.write_text(_launcher(), encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from watcher import system
+from watcher import permissions, system
 from watcher.agent.extractive import ExtractiveAgent
 from watcher.errors import ClaudeMemError
 from watcher.memory import (
@@ -126,8 +126,8 @@ def put_aside(settings: Settings, why: str, *, listener: Listener, clock: Clock 
     while folder.exists():
         folder = folder.with_name(f"{folder.name}+")
     with of_files(folder):
-        system.make_private_folder(folder)
-        system.make_private_file(folder / _UNDER_WAY)
+        permissions.make_private_folder(folder)
+        permissions.make_private_file(folder / _UNDER_WAY)
         (folder / _UNDER_WAY).write_text(f"{why}\n", encoding="utf-8")
     try:
         with system.lock(settings.lock).acquire(timeout=LOCK_WAIT):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from watcher import system
+from watcher import permissions
 from watcher.privacy.excluded import Excluded
 from watcher.service.events import Event, EventKind, Listener
 from watcher.settings import Settings
@@ -31,6 +31,6 @@ def _put(path: Path, text: str) -> None:
         path.unlink(missing_ok=True)
         return
     fresh = path.with_name(path.name + ".new")
-    system.make_private_file(fresh)
+    permissions.make_private_file(fresh)
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(path)

@@ -51,7 +51,7 @@ def home(case: Case) -> Iterator[Finding]:
         yield Finding("home", State.WARNING, text, f"chmod o-w {above}")
         return
     inside = [path for path in sorted(folder.rglob("*")) if not path.is_symlink()]
-    open_to_others = [path for path in [folder.resolve(), *inside] if not system.is_private(path)]
+    open_to_others = [path for path in [folder.resolve(), *inside] if not permissions.is_private(path)]
     if open_to_others:
         text = f"others can look at {open_to_others[0]}{_and_more(len(open_to_others) - 1)}"
         yield Finding("home", State.WARNING, text, f"chmod -R go= {folder}")
