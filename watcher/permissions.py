@@ -163,8 +163,7 @@ def _check_settings(path: Path) -> None:
     else can enter that means nothing, and `close` narrows it.
     """
     with suppress(OSError):
-        is_within_reach = path.is_symlink() or path.parent.stat().st_mode & 0o011
-        if not is_within_reach and _is_ours(path.stat(), root_too=True):
+        if not path.is_symlink() and not _can_enter(path.parent) and _is_ours(path.stat(), root_too=True):
             return
     _check_place(path, root_too=True)
 

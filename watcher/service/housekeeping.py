@@ -247,8 +247,10 @@ class Housekeeping:
 
     def _is_overwriting_due(self) -> bool:
         """Say whether what a user had forgotten could not be overwritten then, or not since."""
+        if self._clock() < self._next_overwriting:
+            return False
         with self._database.read() as connection:
-            return tombstones.is_overwriting_due(connection) and self._clock() >= self._next_overwriting
+            return tombstones.is_overwriting_due(connection)
 
     def _is_worth_rewriting(self, filled: pages.Pages) -> bool:
         is_much = filled.free_bytes >= WORTH_REWRITING and filled.free * 4 > filled.total
